@@ -1,0 +1,1 @@
+"""Python SDK and OpenStackClient plugin for Protector."""

@@ -1,0 +1,1 @@
+"""A pretend world on real wire protocols; it imports nothing of the product."""
