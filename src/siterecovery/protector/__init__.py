@@ -1,0 +1,1 @@
+"""Protector: disaster recovery for OpenStack VMs between two independent clouds."""

@@ -1,0 +1,1 @@
+"""Replication drivers. `base` is the promise; `flasharray` keeps it on Pure FlashArray, `mock` without any array."""
