@@ -44,7 +44,7 @@ class Groups(Protocol):
         """Within the project; Conflict when several groups have the name."""
         ...
 
-    def list(
+    def select(
         self,
         *,
         project_id: str | None = None,
@@ -118,7 +118,7 @@ class Operations(Protocol):
         """Everything but the lease."""
         ...
 
-    def list(
+    def select(
         self,
         project_id: str,
         *,

@@ -1,0 +1,133 @@
+"""The rules of two sites and one group, each in one place. Pure functions from one group row to the next.
+
+They run inside a transaction with the row locked, in the database of the site they speak of: that is what makes each of them a
+compare-and-swap. The local engine and the peer's requests go through the same functions. Capitals name the rules of the failover protocol;
+tests/model explores what happens without each of them.
+"""
+
+import dataclasses
+from typing import Literal
+
+from siterecovery.protector.domain.epoch import Claim, Generation, next_epoch
+from siterecovery.protector.domain.errors import Conflict
+from siterecovery.protector.domain.protection_group import ProtectionGroup
+from siterecovery.protector.domain.states import ClaimState, GroupStatus
+
+
+def claim(
+    group: ProtectionGroup, *, target_site_id: str, operation_id: str, base_epoch: int, newest_known: int, forced: bool
+) -> ProtectionGroup:
+    """CLAIM, SITE_NUMBERS: the next epoch is claimed in the target's database before the first side effect.
+
+    `base_epoch` is the epoch the operation believes the group to be in, `newest_known` the greatest number its own site knows. Asking again
+    for the same operation answers the same claim. An open claim of another operation is superseded: that one's commit will be refused.
+    A forced failover is not refused by a hold that the peer pushed (FORCE_OVERRIDES); the caller has ended what ran locally.
+    """
+    mine = group.claim
+    if mine.operation_id == operation_id:
+        if mine.state is not ClaimState.OPEN:
+            raise Conflict(f"The claim of operation {operation_id} was {mine.state}.", code="claim.closed")
+        return group
+    if group.failover_epoch != base_epoch:
+        raise Conflict(
+            f"The target knows epoch {group.failover_epoch} of the group, not {base_epoch}: it was moved meanwhile.",
+            code="claim.stale",
+            remedy="Check where the group is active and synchronise the metadata (protection-group sync-force), then retry.",
+        )
+    if group.hold_operation_id not in (None, operation_id) and not forced:
+        raise Conflict(
+            f"Operation {group.hold_operation_id} holds the group on the target.", code="protection_group.busy"
+        )
+    newest = max(group.newest_epoch_known, newest_known)
+    epoch = next_epoch(newest, for_primary=target_site_id == group.primary_site_id)
+    return dataclasses.replace(group, claim=Claim(epoch, operation_id, ClaimState.OPEN, mine.fence))
+
+
+def revoke(group: ProtectionGroup, operation_id: str) -> tuple[ProtectionGroup, Literal["revoked", "committed"]]:
+    """REVOKE: undo begins here. "committed" means that the operation has won and must go forward instead."""
+    mine = group.claim
+    if mine.operation_id != operation_id:
+        return group, "revoked"
+    if mine.state is ClaimState.COMMITTED:
+        return group, "committed"
+    return dataclasses.replace(group, claim=dataclasses.replace(mine, state=ClaimState.REVOKED)), "revoked"
+
+
+def is_committed(group: ProtectionGroup, operation_id: str, epoch: int) -> bool:
+    return group.failover_epoch == epoch and group.claim.operation_id == operation_id
+
+
+def commit(
+    group: ProtectionGroup, *, operation_id: str, generation: Generation, status: GroupStatus, now: str
+) -> ProtectionGroup:
+    """TARGET_COMMITS: the move becomes true in the target's database, conditional on its claim. Asking again changes nothing."""
+    epoch = generation.epoch
+    if is_committed(group, operation_id, epoch):
+        return group
+    mine = group.claim
+    if group.failover_epoch >= epoch or (mine.epoch, mine.operation_id, mine.state) != (
+        epoch,
+        operation_id,
+        ClaimState.OPEN,
+    ):
+        raise Conflict(
+            f"Epoch {epoch} of operation {operation_id} can no longer be committed: the group is in epoch {group.failover_epoch}, "
+            f"its newest claim {mine.epoch} of {mine.operation_id} is {mine.state}.",
+            code="claim.lost",
+        )
+    return dataclasses.replace(
+        group,
+        failover_epoch=epoch,
+        lineage=(*group.lineage, generation),
+        current_primary_site_id=generation.site_id,
+        status=status,
+        error_message=None,
+        claim=dataclasses.replace(mine, state=ClaimState.COMMITTED),
+        metadata_version=group.metadata_version + 1,
+        failover_count=group.failover_count + 1,
+        last_failover_at=now,
+    )
+
+
+def fence(group: ProtectionGroup, epoch: int) -> ProtectionGroup:
+    """FORCE_FENCES: a forced failover of `epoch` tells this site, before it starts anything on its own, that it must stop."""
+    if epoch <= max(group.claim.fence, group.failover_epoch):
+        return group
+    return dataclasses.replace(
+        group,
+        claim=dataclasses.replace(group.claim, fence=epoch),
+        status=GroupStatus.ERROR,
+        error_message=f"A forced failover (epoch {epoch}) is taking the group over on the other site; nothing is started here.",
+    )
+
+
+def must_yield(group: ProtectionGroup, operation_id: str, epoch: int | None) -> str | None:
+    """RETURN_ASKS: why a local operation must end without undo, or None: a higher epoch was committed, or a fence set, since it claimed."""
+    if epoch is None or is_committed(group, operation_id, epoch):
+        return None
+    if group.failover_epoch >= epoch:
+        return f"Epoch {group.failover_epoch} was committed by another operation."
+    if group.claim.fence > epoch:
+        return f"A forced failover with epoch {group.claim.fence} has fenced this site."
+    return None
+
+
+def newer(group: ProtectionGroup, epoch: int, version: int) -> bool:
+    """A document is accepted only if its (epoch, version) is newer than what is known here."""
+    return (epoch, version) > (group.failover_epoch, group.metadata_version)
+
+
+def adopt(group: ProtectionGroup, newest: ProtectionGroup) -> ProtectionGroup:
+    """RETURN_ASKS: take over the peer's newer record of the group. A higher epoch revokes what was claimed here and lets go of what held it."""
+    moved = newest.failover_epoch > group.failover_epoch
+    mine = group.claim
+    if moved and mine.state is ClaimState.OPEN and mine.epoch <= newest.failover_epoch:
+        mine = dataclasses.replace(mine, state=ClaimState.REVOKED)
+    return dataclasses.replace(
+        newest,
+        project_id=group.project_id,
+        claim=mine,
+        hold_operation_id=None if moved else group.hold_operation_id,
+        remote_hold=None if moved else group.remote_hold,
+        created_at=group.created_at or newest.created_at,
+    )
