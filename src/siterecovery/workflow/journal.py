@@ -13,10 +13,14 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from siterecovery.workflow.step import JSON, Fenced
+from siterecovery.workflow.step import JSON, Fenced, Unsettled
 
 T = TypeVar("T")
 RunInThread = Callable[[Callable[[], T]], Awaitable[T]]
+
+
+class JournalUnavailable(Unsettled):
+    """Nothing could be committed now: the database is away. The same write may be tried again."""
 
 
 class State(enum.StrEnum):
@@ -131,7 +135,7 @@ class GroupCommit:
             try:
                 answers = await self._in_thread(lambda writes=writes: self._journal.commit(writes))  # type: ignore[misc]
             except Exception as error:  # noqa: BLE001 - every writer of the batch sees it, and decides
-                answers = [error] * len(batch)
+                answers = [JournalUnavailable(f"the journal did not commit: {error}")] * len(batch)
             for (_, future), answer in zip(batch, answers, strict=True):
                 if future.cancelled():
                     continue

@@ -7,8 +7,10 @@ of the predecessor may still arrive.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
+
+from siterecovery.workflow.step import Fenced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,3 +43,31 @@ class Leases(Protocol):
     def release(self, lease: Lease) -> None:
         """Gives the operation back unfinished, so that another owner can claim it at once."""
         ...
+
+
+class Hold:
+    """This process's own belief that it still has a lease: true until told otherwise, or until the last renewal is older than the lease lasts.
+
+    Read by worker threads right before each call that changes something; written by the engine's renewal loop.
+    """
+
+    def __init__(self, lease: Lease, monotonic: Callable[[], float]) -> None:
+        self.lease = lease
+        self._monotonic = monotonic
+        self._good_until = monotonic() + lease.ttl
+        self._lost = False
+
+    def renewed(self, asked_at: float) -> None:
+        """`asked_at`: monotonic time *before* the renewal was sent."""
+        self._good_until = asked_at + self.lease.ttl
+
+    def lose(self) -> None:
+        self._lost = True
+
+    @property
+    def held(self) -> bool:
+        return not self._lost and self._monotonic() < self._good_until
+
+    def check(self) -> None:
+        if not self.held:
+            raise Fenced(f"the lease on operation {self.lease.operation} (epoch {self.lease.epoch}) is lost")

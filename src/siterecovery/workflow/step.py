@@ -136,6 +136,10 @@ class Call(Protocol):
         """Values of all finished steps called `prefix` or `prefix/…`, by step name."""
         ...
 
+    def begun(self, prefix: str) -> bool:
+        """True when a step called `prefix` or `prefix/…` was ever started, whatever became of it."""
+        ...
+
     def failures(self) -> Iterable[tuple[str, str, str | None]]:
         """(step, sentence, resource id) of each recorded failure so far."""
         ...

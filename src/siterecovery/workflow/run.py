@@ -1,0 +1,439 @@
+"""One operation being carried out: forward, and back when it must. `runner` is its public face.
+
+The journal decides where a run stands: an entry STARTED without DONE is asked whether it is done before it is done again;
+the decision to go back is an entry of its own, so that a new owner goes on in the same direction.
+"""
+
+import asyncio
+import dataclasses
+import enum
+import functools
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from siterecovery.workflow.flow import Flow, Item, Node, Sequence, Together
+from siterecovery.workflow.journal import Entry, JournalUnavailable, State, Write
+from siterecovery.workflow.lease import Hold, Lease
+from siterecovery.workflow.record import Record
+from siterecovery.workflow.step import (
+    JSON,
+    Answer,
+    Cancelled,
+    Fenced,
+    OnFailure,
+    Outcome,
+    Retry,
+    Step,
+    StepError,
+    TimedOut,
+    Waiting,
+)
+
+if TYPE_CHECKING:
+    from siterecovery.workflow.runner import Runner
+
+UNDO = "#undo"
+"""Journal entry of the decision to go back: STARTED while it holds, DONE when the flow was turned forward again."""
+MOST_TURNS = 5
+
+
+class End(enum.StrEnum):
+    COMPLETED = "completed"
+    """Through, perhaps with recorded failures."""
+    UNDONE = "undone"
+    """A step failed, and everything was taken back."""
+    STUCK = "stuck"
+    """A step failed, and something could not be taken back: a person must look."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """How a run ended. `error` is the sentence of the first fatal failure; `failures` are journal entries."""
+
+    end: End
+    error: str | None
+    failures: tuple[Entry, ...]
+    values: Mapping[str, JSON]
+
+
+class _GivenUp(Exception):
+    """The rest of the enclosing item is given up; the failure is in the journal."""
+
+
+class _Abort(Exception):
+    """The flow goes back; the failure is in the journal."""
+
+
+class _Stopped(Exception):
+    """This branch stops because another one has failed."""
+
+
+@dataclasses.dataclass
+class _Call:
+    """What a step gets to know (the promise is `step.Call`)."""
+
+    run: "Run"
+    step: str
+    attempt: int
+
+    def __post_init__(self) -> None:
+        self.operation = self.run.operation
+
+    @property
+    def key(self) -> str:
+        return f"{self.operation}/{self.step}"
+
+    def result(self, step: str) -> JSON:
+        entry = self.run.entries[step]
+        if entry.state is not State.DONE:
+            raise KeyError(step)
+        return entry.value
+
+    def results(self, prefix: str) -> Mapping[str, JSON]:
+        return {entry.step: entry.value for entry in self.run.entries_of(prefix) if entry.state is State.DONE}
+
+    def begun(self, prefix: str) -> bool:
+        return bool(self.run.entries_of(prefix))
+
+    def failures(self) -> Iterable[tuple[str, str, str | None]]:
+        return [(e.step, e.error or "", e.resource_id) for e in list(self.run.record.failures.values())]
+
+    def check(self) -> None:
+        self.run.hold.check()
+
+
+class Run:
+    """One operation being carried out."""
+
+    def __init__(
+        self, runner: "Runner", flow: Flow, hold: Hold, entries: dict[str, Entry], cancelled: Callable[[], str | None]
+    ) -> None:
+        self.runner = runner
+        self.flow = flow
+        self.hold = hold
+        self.entries = entries
+        self.cancelled = cancelled
+        self.record = Record(flow, entries.values())
+        self.stopping = asyncio.Event()
+        self.lost = asyncio.Event()
+
+    @property
+    def operation(self) -> str:
+        return self.hold.lease.operation
+
+    @property
+    def lease(self) -> Lease:
+        return self.hold.lease
+
+    @property
+    def undoing(self) -> bool:
+        decision = self.entries.get(UNDO)
+        return decision is not None and decision.state is State.STARTED
+
+    @property
+    def committed(self) -> bool:
+        return self.flow.commit is not None and self._state(self.flow.commit) is State.DONE
+
+    def entries_of(self, prefix: str) -> list[Entry]:
+        return [e for name, e in list(self.entries.items()) if name == prefix or name.startswith(prefix + "/")]
+
+    def _state(self, step: str) -> State | None:
+        entry = self.entries.get(step)
+        return entry.state if entry is not None else None
+
+    # ------------------------------------------------------------------------------------------------ the whole way
+
+    async def to_the_end(self) -> Result:
+        monitor = asyncio.create_task(self._monitor())
+        try:
+            return await self._there_and_back()
+        finally:
+            monitor.cancel()
+
+    async def _monitor(self) -> None:
+        """Wakes those who wait when the lease is lost or a person has asked to stop: one look a second for the whole run."""
+        while self.hold.held:
+            await self.runner.clock.sleep(1.0)
+            if not self.stopping.is_set() and not self.committed and not self.undoing and self.cancelled() is not None:
+                self.stopping.set()
+        self.lost.set()
+        self.stopping.set()
+
+    async def _there_and_back(self) -> Result:
+        for _ in range(MOST_TURNS):
+            if not self.undoing and await self._forward():
+                await self._settle(self.flow.settle)
+                return self._result(End.COMPLETED)
+            if await self._turn() == "undo":
+                clear = await self._undo(self.flow.body)
+                await self._settle(self.flow.settle_undone)
+                stuck = not clear or any(e.state is State.UNDO_FAILED for e in self.entries.values())
+                return self._result(End.STUCK if stuck else End.UNDONE)
+        return self._result(End.STUCK)
+
+    async def _forward(self) -> bool:
+        """True when the body is through; False when the decision to go back is in the journal."""
+        self.stopping.clear()
+        try:
+            await self._node(self.flow.body)
+        except _Abort as abort:
+            await self._write(Entry(UNDO, State.STARTED, error=str(abort)))
+            return False
+        except _Stopped:  # between two steps
+            await self._write(Entry(UNDO, State.STARTED, error=f"Cancelled by {self.cancelled()}"))
+            return False
+        except _GivenUp:
+            pass  # recorded outside any item: nothing after it in the body, but it is no reason to go back
+        return True
+
+    async def _turn(self) -> str:
+        """Asks whether to go back at all. What cannot be asked is not undone: then a person must look."""
+        step = self.flow.turn
+        if step is None or self._state(step.name) is State.UNDONE:
+            return "undo"
+        if self.committed:
+            answer = "forward"
+        else:
+            outcome = await self._take_back(step, step.do)
+            if outcome is None:
+                return "stuck"
+            answer = str(outcome.value)
+        if answer == "forward":
+            await self._write(Entry(UNDO, State.DONE), Entry(step.name, State.STARTED))
+        return answer
+
+    async def _settle(self, step: Step | None) -> None:
+        if step is None or not self.lease.taken_over:
+            return
+        await self.runner.clock.sleep(self.lease.drain_left)
+        self.entries.pop(step.name, None)
+        self.stopping.clear()
+        try:
+            await self._step(step)
+        except (_Abort, _GivenUp):
+            self.runner.listener("unsettled", self.operation, step.name)
+
+    def _result(self, end: End) -> Result:
+        fatal = self.entries.get(UNDO)
+        values = {e.step: e.value for e in self.entries.values() if e.state is State.DONE}
+        error = fatal.error if fatal is not None and fatal.state is State.STARTED else None
+        return Result(end, error, tuple(self.record.failures.values()), values)
+
+    # ------------------------------------------------------------------------------------------------ forward
+
+    async def _node(self, node: Node) -> None:
+        if isinstance(node, Step):
+            await self._step(node)
+        elif isinstance(node, Sequence):
+            for child in node.nodes:
+                await self._node(child)
+        elif isinstance(node, Together):
+            await self._together(node)
+        else:
+            await self._item(node)
+
+    async def _together(self, node: Together) -> None:
+        gate = asyncio.Semaphore(node.limit) if node.limit else None
+
+        async def one(child: Node) -> None:
+            if gate is None:
+                return await self._node(child)
+            async with gate:
+                return await self._node(child)
+
+        answers = await asyncio.gather(*(one(child) for child in node.nodes), return_exceptions=True)
+        raised = [answer for answer in answers if isinstance(answer, BaseException)]
+        for kind in (Fenced, asyncio.CancelledError, _Abort, _Stopped, _GivenUp):
+            for error in raised:
+                if isinstance(error, kind):
+                    raise error
+        if raised:
+            raise raised[0]
+
+    async def _item(self, item: Item) -> None:
+        marker = f"{UNDO}:{item.name}"
+        try:
+            if self._state(marker) is None:
+                await self._node(item.body)
+        except _GivenUp:
+            await self._write(Entry(marker, State.STARTED))
+        if self._state(marker) is State.STARTED:
+            await self._undo(item.body)
+            await self._write(Entry(marker, State.DONE))
+
+    async def _step(self, step: Step) -> None:
+        entry = self.entries.get(step.name)
+        if entry is not None and entry.state is State.DONE:
+            return
+        if entry is not None and entry.state is State.FAILED and self._only_recorded(step):
+            raise _GivenUp(entry.error)
+        if self.stopping.is_set() or (not self.committed and self.cancelled() is not None):
+            raise _Stopped(step.name)
+        if entry is None or entry.state is not State.STARTED:
+            await self._write(Entry(step.name, State.STARTED))
+        try:
+            outcome = await self._attempts(step, first=1 if entry is None else 2)
+            await self._write(Entry(step.name, State.DONE, outcome.value), changes=outcome.changes)
+        except Fenced:
+            self.stopping.set()
+            raise
+        except StepError as error:
+            await self._fail(step, error)
+
+    def _only_recorded(self, step: Step) -> bool:
+        return step.on_failure is OnFailure.RECORD or self.committed
+
+    async def _fail(self, step: Step, error: StepError) -> None:
+        self.runner.listener("failed", self.operation, step.name, error=str(error))
+        await self._write(Entry(step.name, State.FAILED, error=str(error), resource_id=error.resource_id))
+        if self._only_recorded(step) and not isinstance(error, Cancelled):
+            raise _GivenUp(str(error))
+        self.stopping.set()
+        raise _Abort(str(error))
+
+    async def _attempts(self, step: Step, *, first: int) -> Outcome:
+        deadline = self.runner.clock.monotonic() + step.timeout
+        attempt = first
+        while True:
+            self._may_go_on()
+            try:
+                return await self._once(step, _Call(self, step.name, attempt), deadline)
+            except _Stopped:
+                raise
+            except Exception as foreign:
+                error = self.runner.translate(foreign)
+                pause = step.retry.pause(max(1, attempt - first + 1))
+                spent = attempt - first + 1 >= step.retry.attempts
+                late = self.runner.clock.monotonic() + pause >= deadline
+                if not error.retryable or spent or late:
+                    raise error from foreign
+                self.runner.listener("retried", self.operation, step.name, error=str(error), attempt=attempt)
+            await self._pause(pause)
+            attempt += 1
+
+    async def _once(self, step: Step, call: _Call, deadline: float) -> Outcome:
+        answer: Answer | None = None
+        if call.attempt > 1:
+            answer = await self.runner.workers.call(lambda: step.look(call))
+        if answer is None:
+            answer = await self.runner.workers.call(lambda: step.do(call))
+        return await self._resolve(answer, deadline)
+
+    async def _resolve(self, answer: Answer, deadline: float, *, stoppable: bool = True) -> Outcome:
+        """Waits until the step has an outcome; `deadline` is monotonic."""
+        while isinstance(answer, Waiting):
+            then = answer.then
+            outcome = await self._until_stopped(self.runner.watcher.wait(answer, deadline), stoppable=stoppable)
+            if then is None:
+                return outcome
+            value = outcome.value
+            answer = await self.runner.workers.call(lambda then=then, value=value: then(value))  # type: ignore[misc]
+        return answer
+
+    async def _until_stopped(self, waiting: Awaitable[Outcome], *, stoppable: bool) -> Outcome:
+        """The wait's outcome, unless the run stops, is cancelled or loses its lease meanwhile."""
+        task = asyncio.ensure_future(waiting)
+        stop = asyncio.ensure_future((self.stopping if stoppable else self.lost).wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                self._may_go_on() if stoppable else self.hold.check()
+                raise _Stopped(self.operation)
+            return task.result()
+        finally:
+            stop.cancel()
+            task.cancel()
+
+    def _may_go_on(self) -> None:
+        self.hold.check()
+        who = None if self.committed else self.cancelled()
+        if who is not None:
+            raise Cancelled(f"Cancelled by {who}")
+        if self.stopping.is_set():
+            raise _Stopped(self.operation)
+
+    async def _pause(self, seconds: float) -> None:
+        pause = asyncio.ensure_future(self.runner.clock.sleep(seconds))
+        stop = asyncio.ensure_future(self.stopping.wait())
+        await asyncio.wait({pause, stop}, return_when=asyncio.FIRST_COMPLETED)
+        pause.cancel()
+        stop.cancel()
+
+    # ------------------------------------------------------------------------------------------------ back
+
+    async def _undo(self, node: Node) -> bool:
+        """Takes back what was begun, youngest first. False when a barrier did not fall: nothing earlier may be undone."""
+        if isinstance(node, Step):
+            return await self._undo_step(node)
+        if isinstance(node, Item):
+            return await self._undo(node.body)
+        if isinstance(node, Sequence):
+            for child in reversed(node.nodes):
+                if not await self._undo(child):
+                    return False
+            return True
+        return all(await asyncio.gather(*(self._undo(child) for child in node.nodes)))
+
+    async def _undo_step(self, step: Step) -> bool:
+        if self._state(step.name) in (None, State.UNDONE):
+            return True
+        outcome = await self._take_back(step, step.undo)
+        return outcome is not None or not step.barrier
+
+    async def _take_back(self, step: Step, undo: Callable[[Any], Answer | None]) -> Outcome | None:
+        """None when it could not be taken back: the journal says why."""
+        before = self.entries.get(step.name)
+        kept = before.value if before is not None else None
+        error_before = before.error if before is not None else None
+        if before is None or before.state is not State.UNDOING:
+            await self._write(Entry(step.name, State.UNDOING, kept, error_before))
+        deadline = self.runner.clock.monotonic() + step.undo_timeout
+        attempt = 0
+        while True:
+            attempt += 1
+            self.hold.check()
+            try:
+                call = _Call(self, step.name, attempt)
+                take = functools.partial(undo, call)
+                answer = await self.runner.workers.call(take)
+                outcome = Outcome() if answer is None else await self._resolve(answer, deadline, stoppable=False)
+                value = kept if outcome.value is None else outcome.value
+                await self._write(Entry(step.name, State.UNDONE, value, error_before), changes=outcome.changes)
+                return outcome
+            except Fenced:
+                raise
+            except Exception as foreign:  # noqa: BLE001 - undo never raises: it ends in the journal and in the record
+                error = self.runner.translate(foreign)
+                if not self._worth_repeating(error, attempt, deadline):
+                    self.runner.listener("undo_failed", self.operation, step.name, error=str(error))
+                    failed = Entry(step.name, State.UNDO_FAILED, kept, str(error), error.resource_id)
+                    await self._write(failed)
+                    return None
+            await self.runner.clock.sleep(Retry().pause(attempt))
+
+    def _worth_repeating(self, error: StepError, attempt: int, deadline: float) -> bool:
+        """Undo is patient with a world that does not answer, and short with one that says no (or does not come round in time)."""
+        if isinstance(error, TimedOut) or self.runner.clock.monotonic() >= deadline:
+            return False
+        return error.retryable or attempt < Retry().attempts
+
+    # ------------------------------------------------------------------------------------------------ journal
+
+    async def _write(self, *entries: Entry, changes: tuple[Any, ...] = ()) -> None:
+        """Durable when it returns. While the journal is away it is tried again, for as long as the lease lasts."""
+        visible = [self.record.note(entry) for entry in entries]
+        undoing = self.undoing or any(e.step == UNDO and e.state is State.STARTED for e in entries)
+        if any(visible) or any(e.step == UNDO for e in entries):
+            changes = (*changes, *self.runner.recorder(self.operation, self.record, undoing=undoing))
+        write = Write(self.operation, self.lease.epoch, entries, changes)
+        while True:
+            self.hold.check()
+            try:
+                await self.runner.commits.write(write)
+                break
+            except JournalUnavailable as error:
+                self.runner.listener("journal_away", self.operation, entries[0].step, error=str(error))
+                await self.runner.clock.sleep(1.0)
+        for entry in entries:
+            self.entries[entry.step] = entry
+            self.runner.listener(str(entry.state), self.operation, entry.step)

@@ -1,0 +1,83 @@
+"""Carries out a flow under a lease: forward, and back when it must.
+
+Before a step's first call its intent is in the journal, after its last one its result. A step that an earlier owner left unfinished is asked
+whether it is done before it is done again. Nothing here knows what a step does.
+
+One `Runner` serves many operations on one event loop; the steps' blocking methods run in worker threads.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from siterecovery.workflow.clock import Clock
+from siterecovery.workflow.flow import Flow
+from siterecovery.workflow.journal import GroupCommit, Journal
+from siterecovery.workflow.lease import Hold
+from siterecovery.workflow.record import Record
+from siterecovery.workflow.run import End, Result, Run
+from siterecovery.workflow.step import StepError
+from siterecovery.workflow.watch import Pace, Watcher
+
+__all__ = ["End", "Listener", "Recorder", "Result", "Runner", "Workers"]
+
+
+class Listener(Protocol):
+    """Hears what happens, for logs, metrics, traces and tests. Must not raise or block."""
+
+    def __call__(self, event: str, operation: str, step: str, **details: Any) -> None: ...
+
+
+class Recorder(Protocol):
+    """Turns what people should see into changes that are committed with the entry that caused them."""
+
+    def __call__(self, operation: str, record: Record, *, undoing: bool) -> tuple[Any, ...]: ...
+
+
+class Workers(Protocol):
+    """Worker threads, one door per use so that slow calls never starve the journal."""
+
+    def call(self, function: Callable[[], Any]) -> Awaitable[Any]: ...
+
+    def commit(self, function: Callable[[], Any]) -> Awaitable[Any]: ...
+
+    def poll(self, function: Callable[[], Any]) -> Awaitable[Any]: ...
+
+
+def _plain(error: Exception) -> StepError:
+    return error if isinstance(error, StepError) else StepError(f"{type(error).__name__}: {error}")
+
+
+def _silent(event: str, operation: str, step: str, **details: Any) -> None:
+    return None
+
+
+def _unrecorded(operation: str, record: Record, *, undoing: bool) -> tuple[Any, ...]:
+    return ()
+
+
+class Runner:
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        workers: Workers,
+        *,
+        translate: Callable[[Exception], StepError] = _plain,
+        listener: Listener = _silent,
+        recorder: Recorder = _unrecorded,
+        pace: Pace | None = None,
+    ) -> None:
+        """`translate` turns what steps may raise into the core's own errors, once."""
+        self.journal = journal
+        self.clock = clock
+        self.workers = workers
+        self.translate = translate
+        self.listener = listener
+        self.recorder = recorder
+        self.commits = GroupCommit(journal, workers.commit)
+        self.watcher = Watcher(clock, workers.poll, translate=translate, pace=pace)
+
+    async def run(self, flow: Flow, hold: Hold, *, cancelled: Callable[[], str | None] = lambda: None) -> Result:
+        """Raises `Fenced` when the lease is lost: another owner goes on, and nothing more is written or called here."""
+        entries = await self.workers.commit(lambda: self.journal.load(hold.lease.operation))
+        return await Run(self, flow, hold, dict(entries), cancelled).to_the_end()
