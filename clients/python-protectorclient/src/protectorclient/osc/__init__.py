@@ -1,0 +1,1 @@
+"""The OpenStackClient plugin: `openstack dr …` and `openstack protector …` over the same commands."""

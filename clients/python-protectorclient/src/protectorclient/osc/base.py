@@ -1,0 +1,126 @@
+"""What all commands share: no authentication by the shell, exit codes, the clouds, and closing them."""
+
+import argparse
+import functools
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from osc_lib.command import command
+
+from protectorclient import exceptions
+from protectorclient.osc import options, output
+from protectorclient.osc.clouds import Cloud, Clouds
+from protectorclient.v1.base import Resource
+from protectorclient.v1.waiting import Pace, until
+
+SETTLING_TIMEOUT = 900
+"""Seconds for what waits by itself (create and delete of a group, its members, its policy) when no engine runs."""
+
+
+class ProtectorCommand(command.Command):  # type: ignore[misc, unused-ignore]
+    """The exit code survives the shell because errors are reported here: above, every exception becomes 1."""
+
+    auth_required = False
+    outcome = 0
+    """What a command that printed its result exits with: set where the result is a failure."""
+
+    @functools.cached_property
+    def clouds(self) -> Clouds:
+        return Clouds(self.app)
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        try:
+            return super().run(parsed_args) or self.outcome
+        except exceptions.ProtectorClientError as error:
+            self.log.debug("%s", error.__class__.__name__, exc_info=True)
+            self.tell(*error.lines())
+            return error.exit_code
+        finally:
+            if "clouds" in self.__dict__:
+                self.clouds.close()
+
+    def tell(self, *lines: str) -> None:
+        """To the person, not to the pipe."""
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)  # noqa: T201  the console of a command-line program
+
+    def pace(self, parsed: argparse.Namespace, default: float | None = None) -> Pace:
+        interval = os.environ.get("PROTECTOR_POLL_INTERVAL") or "2"
+        try:
+            seconds = float(interval)
+        except ValueError:
+            raise exceptions.BadInput(f"PROTECTOR_POLL_INTERVAL must be seconds, not '{interval}'") from None
+        timeout = options.number(parsed, "timeout", minimum=1)
+        return Pace(interval=max(seconds, 0.0), timeout=default if timeout is None else timeout)
+
+
+class ShowCommand(ProtectorCommand, command.ShowOne):  # type: ignore[misc, unused-ignore]
+    """One record as a table of field and value."""
+
+    def shown(
+        self, parsed: argparse.Namespace, record: Any, columns: Sequence[str]
+    ) -> tuple[Sequence[str], Sequence[Any]]:
+        return columns, [output.cell(record.get(name), parsed.formatter) for name in columns]
+
+
+class ListCommand(ProtectorCommand, command.Lister):  # type: ignore[misc, unused-ignore]
+    """Records as rows; `columns` pairs a heading with the key of the record."""
+
+    def rows(
+        self, parsed: argparse.Namespace, records: Sequence[Any], columns: Sequence[tuple[str, str]]
+    ) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        headings = [heading for heading, _ in columns]
+        return headings, [[output.cell(item.get(key), parsed.formatter) for _, key in columns] for item in records]
+
+
+def ensure_delegation(command: ProtectorCommand, *clouds: Cloud | None) -> None:
+    """A trust on each site, made from the user's own token on first use: later the service acts while nobody is there.
+
+    Where it cannot be made (an application credential may not, an admin may have granted a role instead) the server
+    decides whether one is needed, and says so.
+    """
+    for cloud in clouds:
+        if cloud is None:
+            continue
+        try:
+            delegation = cloud.client.delegations.get()
+        except exceptions.NotFound:
+            delegation = None
+        if delegation is not None and delegation.status != "broken":
+            continue
+        try:
+            cloud.client.delegations.create()
+        except (exceptions.BadRequest, exceptions.Forbidden, exceptions.PreconditionFailed) as error:
+            command.tell(f"Note: no delegation was made on {cloud.label}: {error.message}")
+
+
+def settled(
+    command: ProtectorCommand, parsed: argparse.Namespace, read: Any, busy: Sequence[str], what: str
+) -> Resource:
+    """The record once its status is none of `busy`; an error status fails the command."""
+    pace = command.pace(parsed, SETTLING_TIMEOUT)
+    record: Resource = until(read, lambda item: item.status not in busy, pace, what=what)
+    if record.status == "error":
+        raise exceptions.OperationFailed(
+            f"{what} failed: {record.error_message or 'no reason was recorded'}",
+            remedy="Remove it, put the cause right and try again.",
+        )
+    return record
+
+
+def gone(command: ProtectorCommand, parsed: argparse.Namespace, read: Any, what: str) -> None:
+    """Wait until `read` answers 404; an error status fails the command."""
+
+    def look() -> Resource | None:
+        try:
+            found: Resource = read()
+        except exceptions.NotFound:
+            return None
+        return found
+
+    pace = command.pace(parsed, SETTLING_TIMEOUT)
+    left = until(look, lambda item: item is None or item.status == "error", pace, what=what)
+    if left is not None:
+        raise exceptions.OperationFailed(f"{what} failed: {left.error_message or 'no reason was recorded'}")
