@@ -44,17 +44,26 @@ def claim(
 
 
 def revoke(group: ProtectionGroup, operation_id: str) -> tuple[ProtectionGroup, Literal["revoked", "committed"]]:
-    """REVOKE: undo begins here. "committed" means that the operation has won and must go forward instead."""
+    """REVOKE: undo begins here. "committed" means that the operation has won and must go forward instead.
+
+    The lineage is asked, not the newest claim: a commit whose answer was lost stays one when the group has moved on since.
+    """
     mine = group.claim
+    if any(generation.operation_id == operation_id for generation in group.lineage):
+        return group, "committed"
     if mine.operation_id != operation_id:
         return group, "revoked"
-    if mine.state is ClaimState.COMMITTED:
-        return group, "committed"
     return dataclasses.replace(group, claim=dataclasses.replace(mine, state=ClaimState.REVOKED)), "revoked"
 
 
+def has_committed(group: ProtectionGroup, operation_id: str, epoch: int) -> bool:
+    """The operation's move is part of the group's history, on whichever site and whatever happened since."""
+    return any((it.epoch, it.operation_id) == (epoch, operation_id) for it in group.lineage)
+
+
 def is_committed(group: ProtectionGroup, operation_id: str, epoch: int) -> bool:
-    return group.failover_epoch == epoch and group.claim.operation_id == operation_id
+    """The group is in the epoch that this operation committed. True on the source too, once it has learnt (its own claim row never says so)."""
+    return group.failover_epoch == epoch and has_committed(group, operation_id, epoch)
 
 
 def commit(
@@ -62,7 +71,7 @@ def commit(
 ) -> ProtectionGroup:
     """TARGET_COMMITS: the move becomes true in the target's database, conditional on its claim. Asking again changes nothing."""
     epoch = generation.epoch
-    if is_committed(group, operation_id, epoch):
+    if has_committed(group, operation_id, epoch):
         return group
     mine = group.claim
     if group.failover_epoch >= epoch or (mine.epoch, mine.operation_id, mine.state) != (
@@ -78,7 +87,7 @@ def commit(
     return dataclasses.replace(
         group,
         failover_epoch=epoch,
-        lineage=(*group.lineage, generation),
+        lineage=(*group.lineage, dataclasses.replace(generation, operation_id=operation_id)),
         current_primary_site_id=generation.site_id,
         status=status,
         error_message=None,
@@ -87,6 +96,19 @@ def commit(
         failover_count=group.failover_count + 1,
         last_failover_at=now,
     )
+
+
+def hold(group: ProtectionGroup, operation_id: str) -> ProtectionGroup:
+    """ONE_DOOR: the active site tells which of its operations holds the group. It has one at a time, so its newest word replaces an older one."""
+    if group.hold_operation_id not in (None, operation_id):
+        raise Conflict(
+            f"Operation {group.hold_operation_id} holds the group on the target.", code="protection_group.busy"
+        )
+    return dataclasses.replace(group, remote_hold=operation_id)
+
+
+def release(group: ProtectionGroup, operation_id: str) -> ProtectionGroup:
+    return dataclasses.replace(group, remote_hold=None) if group.remote_hold == operation_id else group
 
 
 def fence(group: ProtectionGroup, epoch: int) -> ProtectionGroup:
@@ -117,11 +139,21 @@ def newer(group: ProtectionGroup, epoch: int, version: int) -> bool:
     return (epoch, version) > (group.failover_epoch, group.metadata_version)
 
 
+def outranks(group: ProtectionGroup, epoch: int) -> bool:
+    """An operation of this very site holds a live claim above `epoch`: it wins, and the peer's record is taken when it has ended."""
+    mine = group.claim
+    own = (
+        mine.state is ClaimState.OPEN and mine.operation_id is not None and mine.operation_id == group.hold_operation_id
+    )
+    return own and mine.epoch > epoch
+
+
 def adopt(group: ProtectionGroup, newest: ProtectionGroup) -> ProtectionGroup:
-    """RETURN_ASKS: take over the peer's newer record of the group. A higher epoch revokes what was claimed here and lets go of what held it."""
+    """RETURN_ASKS: take over the peer's newer record of the group, unless `outranks`. A higher epoch revokes what was claimed here, also under
+    a higher number (the peer's own operation, which it has dropped), and lets go of what held it."""
     moved = newest.failover_epoch > group.failover_epoch
     mine = group.claim
-    if moved and mine.state is ClaimState.OPEN and mine.epoch <= newest.failover_epoch:
+    if moved and mine.state is ClaimState.OPEN:
         mine = dataclasses.replace(mine, state=ClaimState.REVOKED)
     return dataclasses.replace(
         newest,
