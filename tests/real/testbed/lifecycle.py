@@ -4,10 +4,12 @@
 without the minutes that migrations take. A change to anything that shapes that world asks for a new `init` by itself.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from . import packages
@@ -123,6 +125,14 @@ class Testbed:
         self.reset()
         self.up()
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the test bed to oneself, waiting for whoever has it now."""
+        self.layout.root.mkdir(parents=True, exist_ok=True)
+        with (self.layout.root / "held").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     def _migrate(self) -> None:
         for site in SITES.values():
             write_configuration(self.layout, site)
@@ -138,12 +148,12 @@ class Testbed:
             start_site(self.layout, self.supervisor, site, only="keystone-api")
         for site in SITES.values():
             wait_for_keystone(site, self.supervisor)
-            seed_identity(self.layout, site)
+            seed_identity(site)
         self._say("accounts and catalog are seeded")
         self._start(list(SITES.values()))
         for site in SITES.values():
             discover_hosts(self.layout, site)
-            seed_resources(self.layout, site)
+            seed_resources(site)
         self._say("types, networks and the workload are seeded")
 
     def _start(self, sites: list[Site]) -> None:

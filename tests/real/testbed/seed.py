@@ -8,7 +8,7 @@ from typing import Any
 
 from .clouds import BOOTSTRAP, connected
 from .errors import StartError
-from .layout import BACKEND, REGION, SERVICE_PASSWORD, SERVICE_USER, Layout, Site
+from .layout import BACKEND, REGION, SERVICE_PASSWORD, SERVICE_USER, Site
 from .names import (
     ACCOUNTS,
     FLAVORS,
@@ -32,9 +32,9 @@ CONSISTENT = {"consistent_group_snapshot_enabled": "<is> True"}
 SECONDS = 90.0  # for a volume or a server to become what it should
 
 
-def seed_identity(layout: Layout, site: Site) -> None:
+def seed_identity(site: Site) -> None:
     """Projects, users, roles and the catalog: all that the other services need before they can be spoken to."""
-    with connected(layout, site, BOOTSTRAP) as cloud:
+    with connected(site, BOOTSTRAP) as cloud:
         identity = cloud.identity
         roles = {role.name: role for role in identity.roles()}
         for account in (SERVICES, *ACCOUNTS):
@@ -67,9 +67,9 @@ def _catalog(site: Site) -> Sequence[tuple[str, str, str]]:
     )
 
 
-def seed_resources(layout: Layout, site: Site) -> None:
+def seed_resources(site: Site) -> None:
     """Flavors, volume and group types, networks, an image, a keypair, a security group; on site a the workload."""
-    with connected(layout, site) as cloud:
+    with connected(site) as cloud:
         for name, (processors, memory, disk) in FLAVORS[site.short].items():
             if cloud.compute.find_flavor(name) is None:
                 cloud.compute.create_flavor(name=name, vcpus=processors, ram=memory, disk=disk)
