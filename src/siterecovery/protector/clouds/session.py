@@ -1,0 +1,64 @@
+"""One site's connections: every actor and every service of a site shares them.
+
+One `requests.Session` with a pool as wide as the engine has threads. Proxies and netrc of the environment are not used: looking them up
+costs more than the rest of a call, and a disaster is no time for surprises. Time limits are set in the HTTP adapter, so that no
+call can be made without them, keystoneauth's own included.
+"""
+
+from typing import Any
+
+import requests
+from keystoneauth1 import session as ksa_session
+from requests.adapters import HTTPAdapter
+
+from siterecovery.protector.clouds.access import SiteAccess
+from siterecovery.protector.clouds.retry import Pace
+
+POOL = 64
+
+
+class _LimitedAdapter(HTTPAdapter):
+    """An HTTP adapter that knows no call without time limits."""
+
+    def __init__(self, connect: float, read: float) -> None:
+        self._limits = (connect, read)
+        super().__init__(pool_connections=8, pool_maxsize=POOL, pool_block=False, max_retries=0)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        """Calls with limits of their own keep them."""
+        if options.get("timeout") is None:
+            options["timeout"] = self._limits
+        return super().send(request, **options)
+
+
+def http_session(access: SiteAccess) -> requests.Session:
+    """The real thing; unit tests mount an adapter of their own on a session instead."""
+    http = requests.Session()
+    http.trust_env = False
+    adapter = _LimitedAdapter(access.connect_timeout, access.read_timeout)
+    http.mount("http://", adapter)
+    http.mount("https://", adapter)
+    return http
+
+
+class SiteSession:
+    """Connections and habits of one site; knows no credentials but the access it was made from."""
+
+    def __init__(
+        self, access: SiteAccess, *, user_agent: str, http: requests.Session | None = None, pace: Pace | None = None
+    ) -> None:
+        self.access = access
+        self.pace = pace or Pace()
+        self.http = http or http_session(access)
+        self.keystone = ksa_session.Session(
+            session=self.http, verify=access.cafile or True, user_agent=user_agent, discovery_cache={}
+        )
+        self.keystone.user_agent = user_agent  # exactly ours: the constructor would append its own names
+
+    def called(self, service: str) -> str:
+        """How messages name a service of this site."""
+        return f"{service} on site {self.access.name}"
+
+    def close(self) -> None:
+        """Drops the pooled connections."""
+        self.http.close()
