@@ -45,6 +45,8 @@ class Operation:
     steps_failed: tuple[FailedStep, ...] = ()
     cancelled_by: str | None = None
     cleanup_requested: bool = False
+    cleanup: dict[str, Any] | None = None
+    """The newest cleanup a person asked for, as the API shows it (see `domain.cleanup`)."""
     user_id: str | None = None
     request_id: str | None = None
     created_at: str = ""

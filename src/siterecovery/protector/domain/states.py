@@ -98,6 +98,7 @@ class OperationType(enum.StrEnum):
     SYNC_FORCE = "sync_force"
     CLEANUP = "cleanup"
     STEP_DOWN = "step_down"
+    RESET = "reset"
 
     @property
     def internal(self) -> bool:
@@ -131,6 +132,7 @@ ALLOWED: dict[OperationType, frozenset[GroupStatus]] = {
     OperationType.SYNC_FORCE: RESTING_GROUP,
     OperationType.CLEANUP: RESTING_GROUP,
     OperationType.STEP_DOWN: frozenset(GroupStatus),
+    OperationType.RESET: frozenset({GroupStatus.ERROR}),
 }
 
 FORCED_FAILOVER_FROM = frozenset(
