@@ -121,7 +121,7 @@ def _primary(app: Any, version: str) -> Cloud | None:
     if not (config.get("auth_url") or (config.get("auth") or {}).get("auth_url") or app.options.cloud):
         return None
     label = f"cloud '{app.options.cloud}'" if app.options.cloud else "the primary cloud"
-    return Cloud(label, lambda: app.cloud_config.get_one(argparse=_primary_options(app.options)), version)
+    return Cloud(label, lambda: _region(app, argparse=_primary_options(app.options)), version)
 
 
 def _primary_options(options: argparse.Namespace) -> argparse.Namespace:
@@ -144,7 +144,17 @@ def _secondary(app: Any, version: str) -> Cloud | None:
     name = getattr(app.options, "secondary_cloud", None)
     if not name:
         return None
-    common: dict[str, Any] = {"default_domain": app.options.default_domain}
-    if app.options.insecure:
-        common["insecure"] = True
-    return Cloud(f"cloud '{name}'", lambda: app.cloud_config.get_one(cloud=name, **common), version)
+    common = {"insecure": True} if app.options.insecure else {}
+    return Cloud(f"cloud '{name}'", lambda: _region(app, cloud=name, **common), version)
+
+
+def _region(app: Any, **arguments: Any) -> Any:
+    """The configuration of one cloud, with `Default` for the domains that nobody named, as documented."""
+    config = app.cloud_config.get_one(validate=False, **arguments).config
+    named = config | (config.get("auth") or {})
+    defaults = {}
+    if str(named.get("auth_type") or "password").endswith("password"):
+        for noun, key in (("user", "username"), ("project", "project_name")):
+            if named.get(key) and not (named.get(f"{noun}_domain_id") or named.get(f"{noun}_domain_name")):
+                defaults[f"{noun}_domain_name"] = "Default"
+    return app.cloud_config.get_one(**defaults, **arguments)
