@@ -52,6 +52,11 @@ def for_each(
     return Together(tuple(Item(name(item), build(item)) for item in items), limit)
 
 
+def attempt(step: Step) -> Item:
+    """A step whose recorded failure concerns nobody else."""
+    return Item(step.name, step)
+
+
 @dataclasses.dataclass(frozen=True)
 class Phase:
     """What people see of the steps called `name` or `name/…`; `weight` is its share of the progress bar."""

@@ -92,6 +92,10 @@ class _Call:
     def results(self, prefix: str) -> Mapping[str, JSON]:
         return {entry.step: entry.value for entry in self.run.entries_of(prefix) if entry.state is State.DONE}
 
+    def last(self, step: str) -> JSON:
+        entry = self.run.entries.get(step)
+        return entry.value if entry is not None else None
+
     def begun(self, prefix: str) -> bool:
         return bool(self.run.entries_of(prefix))
 
@@ -166,7 +170,8 @@ class Run:
                 return self._result(End.COMPLETED)
             if await self._turn() == "undo":
                 clear = await self._undo(self.flow.body)
-                await self._settle(self.flow.settle_undone)
+                if clear:
+                    await self._settle(self.flow.settle_undone)
                 stuck = not clear or any(e.state is State.UNDO_FAILED for e in self.entries.values())
                 return self._result(End.STUCK if stuck else End.UNDONE)
         return self._result(End.STUCK)

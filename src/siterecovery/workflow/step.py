@@ -87,8 +87,10 @@ class Outcome:
 class Topic(Protocol):
     """A list that can be read once for everybody who waits for something in it."""
 
-    key: Hashable
-    """Waiters whose topics have equal keys share one poller."""
+    @property
+    def key(self) -> Hashable:
+        """Waiters whose topics have equal keys share one poller."""
+        ...
 
     def read(self, subjects: frozenset[str]) -> Mapping[str, Any]:
         """The present state of the subjects; what is missing is left out. One list call, or a few gets when there are few."""
@@ -134,6 +136,10 @@ class Call(Protocol):
 
     def results(self, prefix: str) -> Mapping[str, JSON]:
         """Values of all finished steps called `prefix` or `prefix/…`, by step name."""
+        ...
+
+    def last(self, step: str) -> JSON:
+        """What another step has answered last, also when it was undone meanwhile; None when it never answered."""
         ...
 
     def begun(self, prefix: str) -> bool:

@@ -1,0 +1,86 @@
+"""Failover: planned (nothing is lost, both sites work) and forced (the target alone, what works is kept)."""
+
+from siterecovery.protector.flows.moving import phases, recovered_members, resting_status, source_cleanup
+from siterecovery.protector.steps import fencing, instances, records, replication, volumes
+from siterecovery.protector.steps.base import World
+from siterecovery.workflow.flow import Flow, attempt, for_each, sequence, together
+from siterecovery.workflow.step import OnFailure
+
+
+def planned(world: World) -> Flow:
+    """Stop, replicate, bring up, commit, tidy up. Until the commit every step is taken back when one fails."""
+    stops = {
+        member.id: instances.StopSourceInstance(world, f"stop_source_instances/{world.labels[member.id]}", member)
+        for member in world.plan.members
+    }
+    body = sequence(
+        records.ValidateSites(world, "validate_sites"),
+        records.CreateOperationRecord(world, "create_operation_record"),
+        together(*stops.values(), limit=64),
+        replication.ReplicateNow(world, "snapshot_consistency_group", world.base, suffix=world.suffix),
+        replication.ChooseRecoveryPoint(world, "get_latest_snapshot", exactly=world.suffix),
+        recovered_members(world),
+        records.CommitPlanned(world, "update_protection_group", resting_status(world)),
+        attempt(volumes.UpdateGroupVolumes(world, "join_target_group", world.target, join=True)),
+        source_cleanup(world),
+        attempt(records.Finalize(world, "finalize")),
+    )
+    return Flow(
+        "failover",
+        body,
+        phases(
+            world,
+            ["validate_sites", "create_operation_record", "stop_source_instances"],
+            [
+                "snapshot_consistency_group",
+                "get_latest_snapshot",
+                "promote_volumes",
+                "manage_volumes_cinder",
+                "update_volume_records",
+            ],
+            ["recreate_instances", "attach_volumes"],
+            cleanup=True,
+        ),
+        turn=records.RevokeClaim(world, "revoke_claim"),
+        commit="update_protection_group",
+        settle=records.Settle(world, "settle", undone=False),
+        settle_undone=records.Settle(world, "settle", undone=True, restore=instances.restore(stops)),
+    )
+
+
+def forced(world: World) -> Flow:
+    """The target alone: fence what answers, recover what can be recovered, commit here, write down what is owed."""
+    body = sequence(
+        records.ValidateSites(world, "validate_sites", forced=True),
+        records.CreateOperationRecord(world, "create_operation_record"),
+        fencing.FencePeer(world, "look_at_peer"),
+        for_each(
+            world.plan.members if world.source != world.target else (),
+            lambda member: fencing.FenceSourceInstance(
+                world, f"fence_source/{world.labels[member.id]}", member, site_id=world.source, only_if="look_at_peer"
+            ),
+            name=lambda member: f"fence/{world.labels[member.id]}",
+            limit=64,
+        ),
+        fencing.SweepTarget(world, "sweep_target"),
+        replication.ChooseRecoveryPoint(world, "get_latest_snapshot"),
+        recovered_members(world, OnFailure.RECORD),
+        records.CommitForced(world, "update_protection_group"),
+        attempt(volumes.UpdateGroupVolumes(world, "join_target_group", world.target, join=True)),
+        attempt(records.Finalize(world, "finalize")),
+    )
+    return Flow(
+        "failover",
+        body,
+        phases(
+            world,
+            ["validate_sites", "create_operation_record"],
+            ["get_latest_snapshot", "promote_volumes", "manage_volumes_cinder", "update_volume_records"],
+            ["recreate_instances", "attach_volumes"],
+            cleanup=False,
+        ),
+        turn=records.RevokeClaim(world, "revoke_claim"),
+        commit="update_protection_group",
+        settle=records.Settle(world, "settle", undone=False),
+        settle_undone=records.Settle(world, "settle", undone=True),
+    )

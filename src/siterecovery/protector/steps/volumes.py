@@ -1,0 +1,317 @@
+"""Steps that touch Cinder: volumes are managed on the target, and cleaned up on the source.
+
+Every deletion looks again first: the volume is unattached, belongs to no group any more, and carries this group's tag with an epoch below the
+current one. Otherwise it is superseded: an old operation's cleanup never destroys what a later failback made production again.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from siterecovery.protector.clouds.base import EPOCH, GROUP, KEY, CinderVolume, ManageSpec
+from siterecovery.protector.domain.errors import CloudConflict, CloudForbidden, CloudRefused
+from siterecovery.protector.domain.member import CopyState, Volume, VolumeCopy
+from siterecovery.protector.steps.base import ProtectorStep, World, volume_groups, volumes
+from siterecovery.protector.steps.replication import epoch_of
+from siterecovery.protector.store.base import Transaction
+from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
+
+SETTLED = frozenset({"available", "in-use"})
+
+POLICY_REMEDY = (
+    "Allow volume_extension:volume_manage, volume_unmanage and services:index for the member role (rule:admin_or_owner) in "
+    "/etc/cinder/policy.yaml of the target site, then retry."
+)
+
+
+class ManageVolume(ProtectorStep):
+    """An array volume comes under Cinder's management on the target, in the tenant's project and quota. Cinder renames it.
+
+    A failed manage leaves a row in `error_managing`; deleting that row could destroy the array volume, so it is renamed back first
+    (Cinder's driver may have saved its provider id before it failed).
+    """
+
+    timeout = 600.0
+
+    def __init__(
+        self, world: World, name: str, volume: Volume, *, copy_step: str, volume_type: str, test: bool = False
+    ) -> None:
+        super().__init__(world, name)
+        self.volume = volume
+        self.copy_step = copy_step
+        self.volume_type = volume_type
+        self.test = test
+
+    def do(self, call: Call) -> Answer:
+        array_name = call.result(self.copy_step)["array_volume_name"]
+        try:
+            host = self.world.service(self.world.target).volumes.service_host(self.volume_type)
+            spec = ManageSpec(
+                array_volume_name=array_name,
+                host=host,
+                name=self.volume.name,
+                volume_type=self.volume_type,
+                bootable=self.volume.bootable,
+                metadata=self._metadata(call),
+                description=f"Recovered by operation {self.world.operation.id}",
+            )
+            call.check()
+            managed = self.world.tenant(self.world.target).volumes.manage(spec)
+        except CloudForbidden as error:
+            raise Refused(f"Volume manage failed: {error.detail} {POLICY_REMEDY}") from error
+        except CloudRefused as error:
+            raise Refused(f"Volume manage failed: {error.detail}", resource_id=array_name) from error
+        return self._arrival(call, managed)
+
+    def _metadata(self, call: Call) -> dict[str, str]:
+        kept = {
+            key: value for key, value in self.volume.metadata.items() if not key.startswith(("array_", "protector:"))
+        }
+        epoch = str(epoch_of(call))
+        return {**kept, KEY: call.key[:255], GROUP: self.world.plan.group.id, EPOCH: epoch}
+
+    def look(self, call: Call) -> Answer | None:
+        """One that failed was never managed; it is put away and managed anew."""
+        for found in self._mine(call):
+            if found.status == "error_managing":
+                self._put_away(call, found)
+            else:
+                return self._arrival(call, found.id)
+        return None
+
+    def _mine(self, call: Call) -> list[CinderVolume]:
+        return self.world.service(self.world.target).volumes.volumes(metadata={KEY: call.key[:255]})
+
+    def _arrival(self, call: Call, volume_id: str) -> Waiting:
+        topic = volumes(self.world, self.world.target)
+        return Waiting(
+            topic, volume_id, self._managed, lambda value: self._finish(call, value["volume_id"], value["name"])
+        )
+
+    def _managed(self, seen: CinderVolume | None) -> Outcome | None:
+        if seen is None or seen.status == "managing":
+            return None
+        if seen.status not in SETTLED:
+            raise Unsettled(
+                f"Volume manage failed: volume {seen.id} is {seen.status}; cinder-volume's log on the target site says why.",
+                resource_id=seen.id,
+            )
+        return Outcome({"volume_id": seen.id, "name": seen.array_volume_name})
+
+    def _finish(self, call: Call, volume_id: str, array_name: str | None) -> Outcome:
+        if self.volume.image_metadata:
+            call.check()
+            self.world.tenant(self.world.target).volumes.set_image_metadata(volume_id, self.volume.image_metadata)
+        copied = call.result(self.copy_step)
+        name = array_name or f"volume-{volume_id}-cinder"
+        return Outcome(
+            {"volume_id": volume_id, "array_volume_name": name, "array_volume_id": copied["array_volume_id"]}
+        )
+
+    def undo(self, call: Call) -> Answer | None:
+        """Unmanaged, never deleted: what becomes of the array volume is decided by the step that made it."""
+        for found in self._mine(call):
+            if found.attachments:
+                raise Unsettled(
+                    f"Volume {found.id} is still attached to server {found.attachments[0]}.", resource_id=found.id
+                )
+            if found.status == "managing":
+                raise Unsettled(f"Volume {found.id} is still being managed.", resource_id=found.id)
+            if found.status == "error_managing":
+                self._put_away(call, found)
+            else:
+                self._unmanage(call, found)
+            return Waiting(
+                volumes(self.world, self.world.target), found.id, _gone, lambda _: self.undo(call) or Outcome()
+            )
+        return None
+
+    def _unmanage(self, call: Call, found: CinderVolume) -> None:
+        if found.group_id is not None:
+            self.world.tenant(self.world.target).volumes.update_group(found.group_id, remove=[found.id])
+        if found.status != "unmanaging":
+            call.check()
+            self.world.tenant(self.world.target).volumes.unmanage(found.id)
+
+    def _put_away(self, call: Call, found: CinderVolume) -> None:
+        driver, target = self.world.driver, self.world.target
+        copied = call.last(self.copy_step)
+        taken = driver.volume(target, f"volume-{found.id}-cinder")
+        call.check()
+        if taken is not None and copied is not None and taken.id == copied["array_volume_id"]:
+            driver.rename(target, taken.name, copied["array_volume_name"])
+        self.world.tenant(target).volumes.delete(found.id)
+
+
+def _gone(seen: CinderVolume | None) -> Outcome | None:
+    if seen is not None and seen.status.startswith("error"):
+        raise Unsettled(f"Volume {seen.id} is {seen.status}.", resource_id=seen.id)
+    return Outcome() if seen is None else None
+
+
+class UpdateVolumeRecords(ProtectorStep):
+    """What the member's volumes are called on the target, for the record and for the commit."""
+
+    def __init__(self, world: World, name: str, moved: Sequence[tuple[Volume, str]]) -> None:
+        """`moved`: each volume with the name of the step that managed it."""
+        super().__init__(world, name)
+        self.moved = moved
+
+    def do(self, call: Call) -> Outcome:
+        return Outcome({volume.id: call.result(step) for volume, step in self.moved})
+
+
+class UpdateGroupVolumes(ProtectorStep):
+    """The Cinder volume group of a site takes volumes in, or lets them go: one change for all of them."""
+
+    on_failure = OnFailure.RECORD
+
+    def __init__(self, world: World, name: str, site_id: str, *, join: bool) -> None:
+        super().__init__(world, name)
+        self.site_id = site_id
+        self.join = join
+
+    def do(self, call: Call) -> Answer:
+        group_id = self.world.plan.group.cinder_groups.get(self.site_id)
+        if group_id is None:
+            return Outcome({"group": None})
+        cloud = self.world.service(self.site_id)
+        present = set(cloud.volumes.group_volumes(group_id))
+        wanted = self._volumes(call)
+        change = [id for id in wanted if (id not in present) == self.join]
+        if not change:
+            return Outcome({"group": group_id, "changed": 0})
+        call.check()
+        if self.join:
+            cloud.volumes.update_group(group_id, add=change)
+        else:
+            cloud.volumes.update_group(group_id, remove=change)
+        return Waiting(volume_groups(self.world, self.site_id), group_id, _group_ready(group_id, len(change)))
+
+    def _volumes(self, call: Call) -> list[str]:
+        if self.join:
+            records = call.results("update_volume_records").values()
+            return [moved["volume_id"] for record in records for moved in record.values()]
+        return [volume.volume_id for volume in self.world.plan.volumes]
+
+
+def _group_ready(group_id: str, changed: int) -> Callable[[str | None], Outcome | None]:
+    def until(status: str | None) -> Outcome | None:
+        if status is None or status == "updating":
+            return None
+        if status != "available":
+            raise Refused(f"Volume group {group_id} is {status}.", resource_id=group_id)
+        return Outcome({"group": group_id, "changed": changed})
+
+    return until
+
+
+class DeleteSourceVolume(ProtectorStep):
+    """The old copy of a volume goes, once its server is gone and a copy of the final snapshot is kept. Looks again first."""
+
+    on_failure = OnFailure.RECORD
+
+    def __init__(self, world: World, name: str, volume: Volume, *, keep_step: str | None) -> None:
+        super().__init__(world, name)
+        self.volume = volume
+        self.keep_step = keep_step
+        self.timeout = world.plan.config.cleanup_timeout_seconds
+        self.retry = dataclasses.replace(self.retry, attempts=world.plan.config.cleanup_retry_attempts)
+
+    def do(self, call: Call) -> Answer:
+        if self.keep_step is not None:
+            self._must_be_kept(call)
+        return Waiting(
+            volumes(self.world, self.world.source),
+            self.volume.volume_id,
+            _detached,
+            lambda state: self._delete(call, state),
+        )
+
+    def _must_be_kept(self, call: Call) -> None:
+        try:
+            call.result(str(self.keep_step))
+        except KeyError as error:
+            raise Refused(
+                "Kept: no copy of the move's final snapshot could be made on the source's array, and this volume holds the only one.",
+                resource_id=self.volume.volume_id,
+            ) from error
+
+    def _delete(self, call: Call, state: str) -> Answer:
+        id = self.volume.volume_id
+        if state == "gone":
+            return Outcome({"skipped": "Volume not found (404)"})
+        cloud = self.world.service(self.world.source)
+        found = cloud.volumes.volume(id)
+        if found is None:
+            return Outcome({"skipped": "Volume not found (404)"})
+        reason = superseded(self.world, found, epoch_of(call))
+        if reason is not None:
+            return Outcome({"skipped": "superseded", "reason": reason})
+        call.check()
+        try:
+            cloud.volumes.delete(id)
+        except CloudConflict as error:
+            raise Unsettled(error.detail, resource_id=id) from error
+        return Waiting(volumes(self.world, self.world.source), id, _deleted)
+
+
+def _detached(seen: CinderVolume | None) -> Outcome | None:
+    if seen is None:
+        return Outcome("gone")
+    return Outcome("there") if seen.status != "in-use" and not seen.attachments else None
+
+
+def _deleted(seen: CinderVolume | None) -> Outcome | None:
+    if seen is not None and seen.status == "error_deleting":
+        raise Unsettled(f"Volume {seen.id} is error_deleting.", resource_id=seen.id)
+    return Outcome({"deleted": True}) if seen is None else None
+
+
+def superseded(world: World, found: CinderVolume, epoch: int) -> str | None:
+    """Why a volume of the old source must not be deleted, or None."""
+    if found.attachments:
+        return f"it is attached to server {found.attachments[0]}"
+
+    def in_use(tx: Transaction) -> bool:
+        return any(volume.volume_id == found.id for volume in tx.volumes.of_group(world.plan.group.id))
+
+    if world.read(in_use):
+        return "it belongs to the group again"
+    if not world.owned(found.metadata):
+        return "it does not carry this group's tag"
+    if int(found.metadata.get(EPOCH, "0")) >= epoch:
+        return "it belongs to a newer epoch"
+    return None
+
+
+class RetainSourceVolume(ProtectorStep):
+    """`retain_source_volumes_on_failover`: the volume stays, unbootable and known, until a person cleans up."""
+
+    on_failure = OnFailure.RECORD
+
+    def __init__(self, world: World, name: str, volume: Volume) -> None:
+        super().__init__(world, name)
+        self.volume = volume
+
+    def do(self, call: Call) -> Outcome:
+        call.check()
+        if self.volume.bootable:
+            self.world.service(self.world.source).volumes.set_bootable(self.volume.volume_id, False)
+        row = left_behind(self.world, self.volume, CopyState.RETAINED)
+        return Outcome({"retained": self.volume.volume_id}, (lambda tx: tx.volumes.save_copy(row),))
+
+
+def left_behind(world: World, volume: Volume, state: str) -> VolumeCopy:
+    """The row of a volume that stays on the source."""
+    return VolumeCopy(
+        id=f"{world.operation.id}-{world.volume_index(volume)}-v",
+        group_id=world.plan.group.id,
+        lineage_volume_id=volume.id,
+        site_id=world.source,
+        epoch=world.base.epoch,
+        state=state,
+        operation_id=world.operation.id,
+        volume_id=volume.volume_id,
+        array_volume_name=volume.array_volume_name,
+        array_volume_id=volume.array_volume_id,
+    )
