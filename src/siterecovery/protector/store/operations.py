@@ -1,0 +1,110 @@
+"""Operations: what was asked of a group, and the record of what became of it."""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from siterecovery.protector.domain.operation import Operation
+from siterecovery.protector.domain.states import TERMINAL
+from siterecovery.protector.store import tables
+from siterecovery.protector.store.journal import read_entries
+from siterecovery.protector.store.repository import Versioned
+from siterecovery.protector.store.session import Session
+from siterecovery.workflow.journal import Entry
+
+
+class SqlOperations(Versioned[Operation]):
+    """Many journal writes of one operation share a transaction, and each of them changes the operation's record: while this transaction has
+    the row locked, the record is read once, and written once at the end (`flush`)."""
+
+    table, kind = tables.operations, Operation
+    fixed = frozenset({"created_at", "request", "plan"})
+    unlisted = frozenset({"plan"})
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._held: set[str] = set()
+        self._known: dict[str, Operation] = {}
+        self._waiting: dict[str, Operation] = {}
+
+    def hold(self, *operation_ids: str) -> None:
+        """This transaction has locked these rows."""
+        self._held.update(operation_ids)
+
+    def get(self, operation_id: str, *, lock: bool = False) -> Operation | None:
+        if operation_id in self._held and operation_id in self._known:
+            return self._known[operation_id]
+        found = self._get(self.table.c.id == operation_id, lock=lock)
+        if found is not None:
+            self._known[operation_id] = found
+            if lock:
+                self._held.add(operation_id)
+        return found
+
+    def add(self, operation: Operation) -> None:
+        """Taken when there is one with this id."""
+        self._insert(self._row(operation))
+
+    def save(self, operation: Operation) -> None:
+        """`request` and `plan` are written by `add` and never change."""
+        if operation.id in self._held and operation.id in self._known:
+            self._known[operation.id] = self._waiting[operation.id] = operation
+        else:
+            super().save(operation)
+
+    def flush(self) -> None:
+        """Writes what waits."""
+        waiting, self._waiting = self._waiting, {}
+        for operation in waiting.values():
+            super().save(operation)
+
+    def select(
+        self,
+        project_id: str,
+        *,
+        group_id: str | None = None,
+        type: str | None = None,
+        status: str | None = None,
+        internal: bool = False,
+        marker: str | None = None,
+        limit: int = 100,
+    ) -> list[Operation]:
+        """An internal `type` that is named is asked for."""
+        self.flush()
+        columns = self.table.c
+        owned = columns.project_id == project_id
+        where = [owned]
+        if group_id is not None:
+            where.append(columns.group_id == group_id)
+        if status is not None:
+            where.append(columns.status == status)
+        if type is not None:
+            where.append(columns.type == type)
+        elif not internal:
+            where.append(columns.internal == sa.false())
+        return self._page(*where, marker=marker, limit=limit, owned=owned)
+
+    def of_group(self, group_id: str, *, unfinished: bool = False) -> list[Operation]:
+        """Oldest first."""
+        self.flush()
+        columns = self.table.c
+        where = [columns.group_id == group_id]
+        if unfinished:
+            where.append(columns.status.not_in(TERMINAL))
+        return self._all(*where, order=[columns.created_us])
+
+    def entries(self, operation_id: str) -> list[Entry]:
+        return read_entries(self._session, operation_id)
+
+    def _row(self, value: Operation) -> dict[str, object]:
+        unfinished = value.status not in TERMINAL
+        return super()._row(value) | {
+            "open": unfinished or value.cleanup_requested,
+            "internal": value.type.internal,
+        }
+
+    def _insert(self, row: dict[str, object]) -> None:
+        super()._insert(row | {"lease_epoch": 0, "journal_seq": 0})
+
+    def _value(self, row: RowMapping) -> Operation:
+        self._revisions[row["id"]] = row["revision"]
+        return Operation(**{name: row[name] for name in self._fields if name in row})
