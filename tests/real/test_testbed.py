@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy
 from openstack import exceptions
 
 from real.testbed.environment import Sites
@@ -84,8 +85,8 @@ def test_replicated_volume_is_on_the_array(sites: Sites, site: str) -> None:
 
 @both_sites
 def test_lock_holds_a_member_off(sites: Sites, site: str) -> None:
-    """An admin's lock lets the admin stop a server and refuses its owner's start until it is unlocked."""
-    with sites.cloud(site) as admin, sites.cloud(site, OPERATOR) as member:
+    """A lock by an admin from outside the project lets admins stop a server, and refuses its owner's start and unlock."""
+    with sites.cloud(site, PROTECTOR) as admin, sites.cloud(site, OPERATOR) as member:
         network = next(iter(NETWORKS[sites[site].short]))
         boot, data = (blank_volume(member, unique("vol"), bootable=bootable) for bootable in (True, False))
         server = boot_from_volumes(member, unique("vm"), [boot.id, data.id], flavor="m1.small", network=network)
@@ -94,6 +95,8 @@ def test_lock_holds_a_member_off(sites: Sites, site: str) -> None:
         wait_for_status(admin.compute.get_server, server.id, "SHUTOFF")
         with pytest.raises(exceptions.ConflictException, match="is locked"):
             member.compute.start_server(server.id)
+        with pytest.raises(exceptions.ForbiddenException, match="unlock_override"):
+            member.compute.unlock_server(server.id)
         admin.compute.unlock_server(server.id)
         member.compute.start_server(server.id)
         wait_for_status(member.compute.get_server, server.id, "ACTIVE")
@@ -102,6 +105,27 @@ def test_lock_holds_a_member_off(sites: Sites, site: str) -> None:
         for volume in (boot, data):
             wait_for_status(member.block_storage.get_volume, volume.id, "available")
             delete_volume(member, volume.id)
+
+
+def test_members_undo_the_lock_of_an_admin_in_their_project(sites: Sites) -> None:
+    """A lock made with a token of the server's own project is its owner's, whatever the role: any member lifts it."""
+    with sites.cloud("site-a") as admin, sites.cloud("site-a", OPERATOR) as member:
+        server = admin.compute.find_server(WORKLOAD[1].name)
+        admin.compute.lock_server(server.id)
+        member.compute.unlock_server(server.id)
+        assert not member.compute.get_server(server.id).is_locked
+
+
+@both_sites
+def test_protector_has_a_schema(sites: Sites, site: str) -> None:
+    """The product's account may write to its own schema, and sees no schema of OpenStack's."""
+    engine = sqlalchemy.create_engine(sites[site].protector_database_url)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("CREATE TABLE probe (id INT)"))
+        connection.execute(sqlalchemy.text("DROP TABLE probe"))
+        schemas = set(connection.execute(sqlalchemy.text("SHOW DATABASES")).scalars())
+    engine.dispose()
+    assert schemas == {"information_schema", f"protector_{sites[site].short}"}
 
 
 def update_group(cloud: Any, group: str, **change: str) -> None:

@@ -14,9 +14,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; 0, or 1 with a message that says what to do."""
     options = _parser().parse_args(arguments)
     testbed = Testbed(default_layout(), lambda message: print(message, flush=True))
-    sites = [site_named(name) for name in getattr(options, "sites", [])] or None
     try:
-        _run(testbed, options, sites)
+        _run(testbed, options, getattr(options, "sites", None) or None)
     except TestbedError as error:
         print(f"testbed: {error}", file=sys.stderr)
         return 1
@@ -48,16 +47,23 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("install", help="Debian packages and the services' virtualenv, where they are missing")
     verbs.add_parser("init", help="both sites from nothing; keeps a pristine copy and leaves everything down")
-    names = [*SITES, *(site.name for site in SITES.values())]
     up = verbs.add_parser("up", help="start both sites, or those named; installs and initialises what is missing")
-    up.add_argument("sites", nargs="*", choices=[*names, []], metavar="SITE")
+    up.add_argument("sites", nargs="*", type=_site, metavar="SITE")
     down = verbs.add_parser("down", help="stop everything, or only the sites named")
-    down.add_argument("sites", nargs="*", choices=[*names, []], metavar="SITE")
+    down.add_argument("sites", nargs="*", type=_site, metavar="SITE")
     down.add_argument("--kill", action="store_true", help="as a disaster does it: no farewell")
     verbs.add_parser("status", help="what is running, where it listens, what it uses")
     verbs.add_parser("reset", help="put everything back as it was after `init`")
     verbs.add_parser("wipe", help="delete all state; the virtualenv stays")
     return parser
+
+
+def _site(name: str) -> Site:
+    """An argument that names a site."""
+    try:
+        return site_named(name)
+    except KeyError as error:
+        raise argparse.ArgumentTypeError(f"there is no site {name!r}, only {', '.join(SITES)}") from error
 
 
 def _print_status(testbed: Testbed) -> None:

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from . import packages
 from .clouds import write_clouds
@@ -47,8 +48,7 @@ class Testbed:
     @property
     def initialised(self) -> bool:
         """Whether the pristine copy is there and was made by this very code."""
-        mark = self.layout.pristine / FINGERPRINT
-        return mark.exists() and mark.read_text() == fingerprint()
+        return _made_by_this_code(self.layout.pristine)
 
     def ready(self, site: Site) -> bool:
         """Whether all processes of a site, and those below it, are running (not whether they answer)."""
@@ -115,7 +115,8 @@ class Testbed:
 
     def ensure(self) -> None:
         """Both sites up, whatever was missing: as they are if they run, else as they were after `init`."""
-        if all(self.ready(site) for site in SITES.values()):
+        if _made_by_this_code(self.layout.live) and all(self.ready(site) for site in SITES.values()):
+            self._await(SITES.values(), since=0)
             return
         self.down()
         if not packages.installed(self.layout):
@@ -161,6 +162,9 @@ class Testbed:
         for site in sites:
             write_configuration(self.layout, site)
             start_site(self.layout, self.supervisor, site)
+        self._await(sites, since)
+
+    def _await(self, sites: Iterable[Site], since: float) -> None:
         for site in sites:
             wait_for_site(site, self.supervisor, since)
             self._say(f"{site.name} is ready")
@@ -172,6 +176,12 @@ class Testbed:
 
     def _say(self, what: str) -> None:
         self._report(f"{time.monotonic() - self._begun:6.1f} s  {what}")
+
+
+def _made_by_this_code(world: Path) -> bool:
+    """Whether a world stems from an `init` of the present lock file, templates, plugins and seeds."""
+    mark = world / FINGERPRINT
+    return mark.exists() and mark.read_text() == fingerprint()
 
 
 def fingerprint() -> str:
