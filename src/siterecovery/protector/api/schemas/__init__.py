@@ -1,0 +1,1 @@
+"""Bodies and answers: pydantic models, one file a noun. They make the OpenAPI document."""
