@@ -64,6 +64,10 @@ class FakeSite:
         """What each reading of a thing (by its id) changes in it, one after the other."""
         self.refusals: list[tuple[str, str, Refusal]] = []
         """For the next call with this method and a path that ends so."""
+        self.page_size = 100
+        self.hang = threading.Event()
+        """While this is cleared, requests arrive and are not answered."""
+        self.hang.set()
         self.silent_reads = 0
         """How many readings of operations are answered by nobody (the connection is closed)."""
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -92,6 +96,7 @@ class FakeSite:
 
     def stop(self) -> None:
         """Gone: connections are refused from now on. Stopping twice is fine."""
+        self.hang.set()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -273,7 +278,8 @@ def _list_groups(site: FakeSite, _names: Names, _body: Body, query: Names) -> An
 def _create_group(site: FakeSite, _names: Names, body: Body, _query: Names) -> Answer:
     record = group(**body["protection_group"], status="creating", consistency_group_id=None)
     site.groups.append(record)
-    site.readings[record["id"]] = [{}, {"status": "active", "consistency_group_id": "cg-1"}]
+    after = site.readings.pop("next group", [{}, {"status": "active", "consistency_group_id": "cg-1"}])
+    site.readings[record["id"]] = after
     return 202, {"protection_group": dict(record)}
 
 
@@ -382,7 +388,11 @@ def _action(site: FakeSite, names: Names, body: Body, _query: Names) -> Answer:
 def _list_operations(site: FakeSite, _names: Names, _body: Body, query: Names) -> Answer:
     keys = [key for key in ("protection_group_id", "operation_type", "status") if key in query]
     found = [item for item in site.operations if all(item[key] == query[key] for key in keys)]
-    return 200, {"operations": found[: int(query.get("limit", 100))]}
+    if "marker" in query:
+        found = found[[item["id"] for item in found].index(query["marker"]) + 1 :]
+    limit = int(query.get("limit", site.page_size))
+    links = [{"rel": "next", "href": "elsewhere"}] if len(found) > limit else []
+    return 200, {"operations": found[:limit], "operations_links": links}
 
 
 def _show_operation(site: FakeSite, names: Names, _body: Body, _query: Names) -> Answer:
@@ -526,6 +536,7 @@ def _handler(site: FakeSite) -> type[http.server.BaseHTTPRequestHandler]:
             """Nothing: the requests are kept in `seen`."""
 
         def _serve(self) -> None:
+            site.hang.wait()
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
             request = Seen(self.command, self.path, body, dict(self.headers))

@@ -1,7 +1,12 @@
 """`failover`, `failback`, `test-failover`, `test-cleanup`, `action`, `reset`, `sync-force`, with and without --wait."""
 
+import functools
+import itertools
+
 import pytest
 
+from protectorclient.osc import base, routing
+from protectorclient.v1.waiting import Pace
 from unit.protectorclient.fake_site import Body, FakeSite, refusal
 from unit.protectorclient.harness import Openstack
 
@@ -100,11 +105,13 @@ def test_wait_survives_silence(openstack: Openstack, site_a: FakeSite, web: Body
     assert "No answer, still trying" in result.err
 
 
-def test_wait_gives_up(openstack: Openstack, site_a: FakeSite, web: Body) -> None:
+def test_wait_gives_up(openstack: Openstack, site_a: FakeSite, web: Body, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --timeout the waiting ends with 1 and says that the operation goes on; a bad value is refused unsent."""
-    result = openstack("dr failover prod-web-app --wait --timeout 1", PROTECTOR_POLL_INTERVAL="0.3")
+    seconds = itertools.count()
+    monkeypatch.setattr(base, "Pace", functools.partial(Pace, clock=lambda: next(seconds)))
+    result = openstack("dr failover prod-web-app --wait --timeout 60")
     assert result.code == 1
-    assert "goes on without being watched" in result.err
+    assert "was not over after 60 s; it goes on without being watched" in result.err
     assert openstack("dr failover prod-web-app --wait --timeout soon").code == 1
     assert len(site_a.sent("POST", "/action")) == 1
 
@@ -123,6 +130,35 @@ def test_unplanned_failover_with_a_dead_primary(
     assert " d " in result.err
     assert "Warning: web-server-1 may still run on site-a" in result.err
     assert site_b.delegation is not None
+
+
+def test_unplanned_failover_with_a_primary_that_hangs(
+    openstack: Openstack, site_a: FakeSite, site_b: FakeSite, web: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A primary that accepts connections and never answers is not waited for once the target has answered."""
+    monkeypatch.setattr(routing, "PATIENCE", 0.05)
+    site_a.hang.clear()
+    assert openstack("dr failover prod-web-app --type unplanned").code == 0
+    assert len(site_b.sent("POST", "/action")) == 1
+
+
+def test_unplanned_failover_with_a_dead_target(openstack: Openstack, site_b: FakeSite, web: Body) -> None:
+    """The target must work: exit code 3, saying why."""
+    site_b.stop()
+    result = openstack("dr failover prod-web-app --type unplanned")
+    assert result.code == 3
+    assert "cloud 'site-b' cannot be reached: connection refused" in result.err
+    assert "needs the site that it moves to" in result.err
+
+
+def test_unplanned_failover_of_what_is_missing(
+    openstack: Openstack, site_a: FakeSite, site_b: FakeSite, web: Body
+) -> None:
+    """In failed_over_partial the missing members are retried where the group is."""
+    moved(site_a, site_b)
+    site_b.groups[0]["status"] = site_a.groups[0]["status"] = "failed_over_partial"
+    assert openstack("dr failover prod-web-app --type unplanned").code == 0
+    assert len(site_b.sent("POST", "/action")) == 1
 
 
 def test_unplanned_failover_without_the_primary_cloud(openstack: Openstack, site_b: FakeSite, web: Body) -> None:
@@ -184,12 +220,24 @@ def test_test_failover_and_cleanup(openstack: Openstack, site_a: FakeSite, web: 
     """A drill leaves the primary alone by default, and is cleaned up by either spelling."""
     assert openstack("dr test-failover prod-web-app --network-mapping a=b").fields["operation_type"] == "test_failover"
     assert openstack("protector protection-group test-failover prod-web-app --no-retain-primary").code == 0
+    checks = "--health-check type=tcp,port=22,timeout=60 --health-check type=console,pattern=login:"
+    assert openstack("dr test-failover prod-web-app", *checks.split()).code == 0
+    assert openstack("dr test-failover prod-web-app --health-check type=tcp,port=ssh").code == 1
     assert openstack("dr test-cleanup prod-web-app").fields["operation_type"] == "test_cleanup"
     line = "protector protection-group action prod-web-app --action test-cleanup --test-operation-id op-1"
     assert openstack(line).fields["operation_type"] == "test_cleanup"
     assert [item.body for item in site_a.sent("POST", "/action")] == [
         {"test_failover": {"network_mapping": {"a": "b"}, "retain_primary": True}},
         {"test_failover": {"retain_primary": False}},
+        {
+            "test_failover": {
+                "retain_primary": True,
+                "health_checks": [
+                    {"type": "tcp", "port": 22, "timeout": 60},
+                    {"type": "console", "pattern": "login:"},
+                ],
+            }
+        },
         {"test_cleanup": {}},
         {"test_cleanup": {"test_operation_id": "op-1"}},
     ]

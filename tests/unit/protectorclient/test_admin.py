@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -133,3 +134,27 @@ def test_other_commands_are_left_alone(openstack: Openstack) -> None:
     assert "dr operation list" in result.out
     assert "dr operation show" in result.out
     assert "--secondary-cloud" in openstack("--help").out
+
+
+def test_timing(openstack: Openstack, web: Body) -> None:
+    """--timing tells the calls to both sites."""
+    result = openstack("--timing dr protection-group sync-status prod-web-app")
+    assert result.code == 0
+    assert result.err == ""
+    assert result.out.count("/auth/tokens") == 2
+
+
+def test_every_command_explains_itself(openstack: Openstack) -> None:
+    """Both families have the same commands under their documented names, and each has help with its reason."""
+    names = {point.name.replace("_", " ") for point in entry_points(group="openstack.protector.v1")}
+    families = [
+        {name.partition(" ")[2] for name in names if name.startswith(family)} for family in ("dr ", "protector ")
+    ]
+    moves = {"failover", "failback", "test-failover", "test-cleanup"}
+    assert families[0] - moves == families[1] - {f"protection-group {move}" for move in moves}
+    assert moves < families[0]
+    for name in sorted(names):
+        result = openstack("help", *name.split())
+        assert result.code == 0
+        assert f" {name} " in result.out.splitlines()[0]
+        assert len(result.out.split("\n\n")[1]) > 20

@@ -57,6 +57,14 @@ def test_list(openstack: Openstack, site_a: FakeSite, web: Body) -> None:
     assert openstack("dr operation list --limit none").code == 1
 
 
+def test_list_has_all_pages(openstack: Openstack, site_a: FakeSite, web: Body) -> None:
+    """Without a limit every page is fetched, and no record comes twice."""
+    made = [site_a.operation("sync_volumes")["id"] for _ in range(5)]
+    site_a.page_size = 2
+    assert [row[0] for row in openstack("dr operation list").rows[1:]] == made[::-1]
+    assert len(openstack("dr operation list --limit 3").rows) == 4
+
+
 def test_list_asks_one_site(openstack: Openstack, site_a: FakeSite, site_b: FakeSite, web: Body) -> None:
     """Records are site-local: the list is that of the primary cloud, and its death is exit code 3."""
     site_b.operation("failover")

@@ -49,14 +49,27 @@ def test_create_is_sent_to_the_primary_site(openstack: Openstack, site_a: FakeSi
 
 
 def test_create_that_ends_in_error(openstack: Openstack, site_a: FakeSite, site_b: FakeSite) -> None:
-    """A group that ends in error makes the command fail with its message."""
+    """A group that ends in error makes the command fail with its message, a refusal with its own code."""
     register(site_a, site_b)
-    site_b.delegation = site_a.delegation = {"status": "active"}
-    assert openstack(CREATE).code == 0
-    site_a.readings[site_a.groups[0]["id"]] = [{"status": "error", "error_message": "No group type"}]
-    site_a.groups[0]["status"] = "creating"
+    site_a.readings["next group"] = [{"status": "error", "error_message": "No group type"}]
+    result = openstack(CREATE)
+    assert result.code == 1
+    assert "No group type" in result.err
     site_a.refuse("POST", "/protection-groups", refusal(412, "volume_type.not_replicated", "Not replicated"))
     assert openstack(CREATE).code == 5
+
+
+def test_create_checks_its_flags(openstack: Openstack, site_a: FakeSite) -> None:
+    """Missing and bad values are told before anything is sent; an unknown site after asking who is who."""
+    result = openstack("dr protection-group create --name x")
+    assert result.code == 1
+    assert "--replication-type, --primary-site, --secondary-site, --volume-type" in result.err
+    assert openstack(CREATE.replace("async", "both")).code == 1
+    assert openstack(CREATE, "--ip-policy", "maybe").code == 1
+    assert openstack(CREATE, OS_SECONDARY_CLOUD=None).code == 1
+    assert site_a.seen == []
+    result = openstack(CREATE)
+    assert "Neither of the two clouds is the site 'site-a'" in result.err
 
 
 @pytest.mark.parametrize(

@@ -73,16 +73,16 @@ def test_missing_and_bad_values_are_exit_code_1(openstack: Openstack) -> None:
     assert "primary, secondary" in result.err
 
 
-def test_list_and_show(openstack: Openstack, web: Body) -> None:
+def test_list_and_show(openstack: Openstack, site_a: FakeSite, web: Body) -> None:
     """The list has the documented columns; a site is shown by its name with what it is capable of."""
     assert openstack("dr site list").rows == [
         ["ID", "Name", "Site Type", "Status"],
         ["id-site-a", "site-a", "primary", "active"],
         ["id-site-b", "site-b", "secondary", "active"],
     ]
-    shown = openstack("dr site show site-b -f json")
-    assert shown.json["capabilities"] == {"replication_types": ["async"]}
-    assert shown.json["checks"]["nova"] == "ok"
+    site_a.sites[1].update(reachability="All services answer.", capabilities={"replication_types": ["async"]})
+    shown = openstack("dr site show site-b -f json").json
+    assert (shown["reachability"], shown["capabilities"]) == ("All services answer.", {"replication_types": ["async"]})
 
 
 def test_a_tenant_may_list(openstack: Openstack, site_a: FakeSite, web: Body) -> None:
@@ -112,6 +112,14 @@ def test_delete_removes_from_both(openstack: Openstack, site_a: FakeSite, site_b
     register(site_a, site_b)
     assert openstack("dr site delete site-b").code == 0
     assert [[item["name"] for item in site.sites] for site in (site_a, site_b)] == [["site-a"], ["site-a"]]
-    result = openstack("dr site delete site-b")
+    result = openstack("protector site delete site-b")
     assert result.code == 1
     assert "No site with a name or id of 'site-b' exists" in result.err
+
+
+def test_delete_with_a_dead_secondary(openstack: Openstack, site_a: FakeSite, site_b: FakeSite) -> None:
+    """Both Protectors are asked before either is changed."""
+    register(site_a, site_b)
+    site_b.stop()
+    assert openstack("dr site delete site-b").code == 3
+    assert len(site_a.sites) == 2

@@ -93,11 +93,12 @@ class Failback(ActionCommand):
         parser.add_argument(
             "--reverse-replication", action="store_true", help="First bring back what was written since the failover"
         )
+        parser.add_argument("--allow-hard-stop", action="store_true", help=HARD_STOP)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         force = options.forced(parsed_args)
-        arguments = mappings(parsed_args) | {"force": force, "reverse_replication": parsed_args.reverse_replication}
+        arguments = mappings(parsed_args) | failback_arguments(parsed_args, force)
         self.pace(parsed_args)
         return self.submit(parsed_args, self.place(parsed_args, "failback", force=force), "failback", arguments)
 
@@ -108,11 +109,16 @@ class TestFailover(ActionCommand):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         options.add_mappings(parser)
+        options.add_ip_policy(parser)
         add_retain(parser)
+        options.add_health_checks(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        arguments = mappings(parsed_args) | {"retain_primary": not parsed_args.no_retain_primary}
+        checks = options.health_checks(parsed_args)
+        arguments = mappings(parsed_args) | given(
+            retain_primary=not parsed_args.no_retain_primary, health_checks=checks
+        )
         self.pace(parsed_args)
         place = self.place(parsed_args, "test_failover", force=False)
         return self.submit(parsed_args, place, "test_failover", arguments)
@@ -195,7 +201,7 @@ class Action(ActionCommand):
         return {
             "failover": moves
             | given(force=force, allow_hard_stop=parsed.allow_hard_stop or None, retain_primary=retain),
-            "failback": moves | {"force": force, "reverse_replication": parsed.reverse_replication},
+            "failback": moves | failback_arguments(parsed, force),
             "test_failover": moves | {"retain_primary": not parsed.no_retain_primary},
             "test_cleanup": given(test_operation_id=parsed.test_operation_id),
             "sync_volumes": {},
@@ -224,6 +230,11 @@ def add_retain(parser: argparse.ArgumentParser) -> None:
 
 def add_test_operation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-operation-id", metavar="<operation>", help="The test failover to clean up")
+
+
+def failback_arguments(parsed: argparse.Namespace, force: bool) -> dict[str, Any]:
+    hard = parsed.allow_hard_stop or None
+    return given(force=force, reverse_replication=parsed.reverse_replication, allow_hard_stop=hard)
 
 
 def mappings(parsed: argparse.Namespace) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,11 @@ SETTLING_TIMEOUT = 900
 """Seconds for what waits by itself (create and delete of a group, its members, its policy) when no engine runs."""
 
 
+def _own_words(record: logging.LogRecord) -> bool:
+    """A site that cannot be reached is told once, by us; keystoneauth would warn of it a line before."""
+    return record.levelno != logging.WARNING
+
+
 class ProtectorCommand(command.Command):  # type: ignore[misc, unused-ignore]
     """The exit code survives the shell because errors are reported here: above, every exception becomes 1."""
 
@@ -31,6 +37,7 @@ class ProtectorCommand(command.Command):  # type: ignore[misc, unused-ignore]
         return Clouds(self.app)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
+        logging.getLogger("keystoneauth.identity.generic.base").addFilter(_own_words)
         try:
             return super().run(parsed_args) or self.outcome
         except exceptions.ProtectorClientError as error:
@@ -39,7 +46,16 @@ class ProtectorCommand(command.Command):  # type: ignore[misc, unused-ignore]
             return error.exit_code
         finally:
             if "clouds" in self.__dict__:
+                self._hand_over_timings()
                 self.clouds.close()
+
+    def _hand_over_timings(self) -> None:
+        """`--timing` reads them from the session of the shell, which our commands do not use."""
+        sessions = self.clouds.sessions
+        for session in sessions[1:]:
+            self.app.timing_data.extend(session.get_timings())
+        if sessions:
+            self.app.client_manager.session = sessions[0]
 
     def tell(self, *lines: str) -> None:
         """To the person, not to the pipe."""

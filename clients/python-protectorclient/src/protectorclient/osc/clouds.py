@@ -54,9 +54,11 @@ class Cloud:
             label=self.label,
         )
 
-    @functools.cached_property
     def site_name(self) -> str | None:
-        """The name under which the Protector of this cloud is registered; None before it is."""
+        """The name under which the Protector of this cloud is registered; None before it is.
+
+        Not a cached property: up to Python 3.11 those share one lock, and a cloud that hangs would stop the other.
+        """
         local = [site for site in self.client.sites.list_for_project() if site.is_local]
         return str(local[0].name) if local else None
 
@@ -74,10 +76,10 @@ class Cloud:
                 remedy="Check clouds.yaml, or the OS_* variables.",
             ) from error
 
-    def close(self) -> None:
-        session = self.__dict__.get("session")
-        if session is not None:
-            session.session.close()
+    @property
+    def opened(self) -> Any | None:
+        """The session if anything was asked of this cloud."""
+        return self.__dict__.get("session")
 
 
 class Clouds:
@@ -110,10 +112,14 @@ class Clouds:
             raise exceptions.BadInput(f"This command needs the credentials of both sites: {flag} is missing")
         return self.primary, self.secondary
 
+    @property
+    def sessions(self) -> list[Any]:
+        opened = [cloud.opened for cloud in (self.primary, self.secondary) if cloud is not None]
+        return [session for session in opened if session is not None]
+
     def close(self) -> None:
-        for cloud in (self.primary, self.secondary):
-            if cloud is not None:
-                cloud.close()
+        for session in self.sessions:
+            session.session.close()
 
 
 def _primary(app: Any, version: str) -> Cloud | None:
@@ -144,7 +150,7 @@ def _secondary(app: Any, version: str) -> Cloud | None:
     name = getattr(app.options, "secondary_cloud", None)
     if not name:
         return None
-    common = {"insecure": True} if app.options.insecure else {}
+    common = {name: True for name in ("insecure", "timing") if getattr(app.options, name)}
     return Cloud(f"cloud '{name}'", lambda: _region(app, cloud=name, **common), version)
 
 

@@ -54,4 +54,4 @@ def _read(cloud: Cloud) -> Resource:
 
 
 def _labelled(cloud: Cloud, record: Resource) -> Resource:
-    return Resource(record | {"cloud": cloud.site_name or cloud.label})
+    return Resource(record | {"cloud": cloud.site_name() or cloud.label})

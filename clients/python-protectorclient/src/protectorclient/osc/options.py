@@ -81,6 +81,35 @@ def add_ip_policy(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_health_checks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--health-check",
+        metavar="<key=value,…>",
+        action="append",
+        help="A probe of the test VMs: type=active, type=console,pattern=<text>, type=tcp,port=<port> or "
+        "type=http,port=<port>,path=<path>, each with timeout=<seconds> (repeatable)",
+    )
+
+
+def health_checks(parsed: argparse.Namespace) -> list[dict[str, str | int]] | None:
+    given: list[str] | None = parsed.health_check
+    return None if given is None else [_health_check(text) for text in given]
+
+
+def _health_check(text: str) -> dict[str, str | int]:
+    check: dict[str, str | int] = {}
+    for part in text.split(","):
+        key, sign, value = part.partition("=")
+        if key not in ("type", "pattern", "port", "path", "timeout") or not (sign and value) or key in check:
+            raise BadInput(f"--health-check must look like type=tcp,port=22, not '{text}'")
+        if key in ("port", "timeout") and not value.isdecimal():
+            raise BadInput(f"--health-check: {key} must be a number, not '{value}'")
+        check[key] = int(value) if key in ("port", "timeout") else value
+    if check.get("type") not in ("active", "console", "tcp", "http"):
+        raise BadInput(f"--health-check needs a type of active, console, tcp or http, not '{text}'")
+    return check
+
+
 def add_wait(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="Show the progress and exit with the outcome (failed = 1)")
     add_timeout(parser, "With --wait: give up waiting after this many seconds; the operation goes on")

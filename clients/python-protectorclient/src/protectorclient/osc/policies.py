@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from protectorclient.osc import options, routing
-from protectorclient.osc.base import ShowCommand, settled
+from protectorclient.osc.base import ShowCommand, ensure_delegation, settled
 from protectorclient.osc.protection_groups import add_group
 from protectorclient.osc.redaction import Secret
 
@@ -43,6 +43,7 @@ class CreatePolicy(ShowCommand):
         rpo = options.number(parsed_args, "rpo_minutes", minimum=1)
         self.pace(parsed_args)
         place = routing.active(self.clouds, parsed_args.protection_group)
+        ensure_delegation(self, place.cloud, place.other)
         manager = place.cloud.client.policies
         manager.create(
             place.group_id,

@@ -17,6 +17,9 @@ PATIENCE = 10.0
 """Seconds for the second site once the first has answered: two attempts to connect, and a little."""
 
 
+PLANNED = "If the site is really lost, use --type unplanned; otherwise repair it and try again."
+
+
 @dataclasses.dataclass(frozen=True)
 class View:
     """What one site says: its own name and its record of the group, or why it says nothing."""
@@ -57,7 +60,7 @@ def target(clouds: Clouds, group: str, action: str) -> Place:
         return _at(str(record.current_primary_site), views, record)
     names = (str(record.primary_site), str(record.secondary_site))
     elsewhere = names[1] if record.current_primary_site == names[0] else names[0]
-    return _at(elsewhere, views, record)
+    return _at(elsewhere, views, record, remedy="An unplanned move needs the site that it moves to.")
 
 
 def reachable(clouds: Clouds, group: str) -> Place:
@@ -113,7 +116,7 @@ def _answer(index: int, cloud: Cloud, group: str, answers: "queue.SimpleQueue[tu
 
 
 def _look(cloud: Cloud, group: str) -> View:
-    site = cloud.site_name
+    site = cloud.site_name()
     try:
         return View(cloud, site, cloud.client.protection_groups.find(group))
     except exceptions.NotFound:
@@ -124,7 +127,7 @@ def _silent(cloud: Cloud) -> exceptions.SiteUnreachable:
     return exceptions.SiteUnreachable(f"{cloud.label} did not answer in time", remedy="Check the network to this site.")
 
 
-def _at(site: str, views: list[View], record: Resource) -> Place:
+def _at(site: str, views: list[View], record: Resource, remedy: str = PLANNED) -> Place:
     """The place that is `site`, or the reason why it cannot be asked."""
     for view in views:
         if view.site == site and view.error is None:
@@ -140,5 +143,5 @@ def _at(site: str, views: list[View], record: Resource) -> Place:
         raise failed[0]
     raise exceptions.SiteUnreachable(
         f"Cannot modify protection group — remote site unreachable: {site} is needed ({failed[0].message})",
-        remedy="If the site is really lost, use --type unplanned; otherwise repair it and try again.",
+        remedy=remedy,
     )

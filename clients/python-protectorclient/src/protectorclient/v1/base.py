@@ -38,11 +38,19 @@ class Manager:
         return _one(self._transport.request("GET", path, params=params), key)
 
     def _list(self, path: str, key: str, params: Mapping[str, Any] | None = None) -> list[Resource]:
-        answer = self._transport.request("GET", path, params=params)
-        found = answer.get(key) if isinstance(answer, dict) else None
-        if not isinstance(found, list):
-            raise exceptions.ServerError(200, [exceptions.ErrorEntry("", f"The answer has no list '{key}'")])
-        return [Resource(item) for item in found]
+        """All of them, however many pages the server makes of it; with a `limit` just that many."""
+        query = dict(params or {})
+        records: list[Resource] = []
+        while True:
+            answer = self._transport.request("GET", path, params=query)
+            found = answer.get(key) if isinstance(answer, dict) else None
+            if not isinstance(found, list):
+                raise exceptions.ServerError(200, [exceptions.ErrorEntry("", f"The answer has no list '{key}'")])
+            records += [Resource(item) for item in found]
+            more = any(link.get("rel") == "next" for link in answer.get(f"{key}_links") or [])
+            if not (more and found) or "limit" in query:
+                return records
+            query["marker"] = found[-1]["id"]
 
     def _send(
         self, method: str, path: str, body: Mapping[str, Any], key: str, *, secrets: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import requests
 from keystoneauth1 import adapter, session
 from keystoneauth1 import exceptions as ksa
 
@@ -136,15 +137,10 @@ class Transport:
                 f"The TLS certificate of {self.label} was not accepted: {error}",
                 remedy="Give the CA with cacert in clouds.yaml (or --os-cacert).",
             ) from error
-        except (ksa.ConnectFailure, ksa.ConnectionError, ksa.DiscoveryFailure) as error:
+        except (ksa.ConnectionError, ksa.DiscoveryFailure, ksa.HttpServerError, ksa.RequestTimeout) as error:
             raise exceptions.SiteUnreachable(
-                f"{self.label} cannot be reached: {error}",
+                f"{self.label} cannot be reached: {_reason(error)}",
                 remedy="Check the network and that its identity service and protector-api are running.",
-            ) from error
-        except (ksa.HttpServerError, ksa.RequestTimeout) as error:
-            raise exceptions.SiteUnreachable(
-                f"The identity service of {self.label} does not work: {error}",
-                remedy="Check the identity service of this site.",
             ) from error
         except ksa.ClientException as error:
             raise exceptions.AuthenticationFailed(
@@ -160,6 +156,21 @@ def _decoded(answer: Any) -> Any:
         return answer.json()
     except ValueError:
         return None
+
+
+def _reason(error: BaseException) -> str:
+    """The first cause in a few words: the layers above it each add a line of their own."""
+    causes = [error]
+    while (below := causes[-1].__cause__ or causes[-1].__context__) is not None and below not in causes:
+        causes.append(below)
+    if isinstance(error, ksa.HttpError):
+        return f"its identity service answers {error}"
+    for cause in reversed(causes):
+        if isinstance(cause, requests.Timeout):
+            return "no answer in time"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    return str(error)
 
 
 def _root(url: str) -> str:

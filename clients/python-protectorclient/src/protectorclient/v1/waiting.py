@@ -36,8 +36,12 @@ def until(
     on_read: Callable[[T], None] = lambda _: None,
     on_silence: Callable[[exceptions.ProtectorClientError], None] = lambda _: None,
 ) -> T:
-    """The first thing read that is `done`. `what` names it in the error when the time is over."""
+    """The first thing read that is `done`. `what` names it in the error when the time is over.
+
+    The first looks come sooner: what is done at once should not cost a whole interval.
+    """
     start = last_answer = pace.clock()
+    delay = pace.interval / 8
     while True:
         try:
             value = read()
@@ -55,4 +59,5 @@ def until(
                 f"{what} was not over after {pace.timeout:g} s; it goes on without being watched",
                 remedy="Look at it again later, or give a longer --timeout.",
             )
-        pace.sleep(pace.interval)
+        pace.sleep(delay)
+        delay = min(delay * 2, pace.interval)
