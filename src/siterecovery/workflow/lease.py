@@ -56,6 +56,8 @@ class Hold:
         self._monotonic = monotonic
         self._good_until = monotonic() + lease.ttl
         self._lost = False
+        self.leaving = False
+        """Set when the owner shuts down: what is under way is finished and recorded, nothing new is begun."""
 
     def renewed(self, asked_at: float) -> None:
         """`asked_at`: monotonic time *before* the renewal was sent."""

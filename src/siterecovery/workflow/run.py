@@ -20,6 +20,7 @@ from siterecovery.workflow.step import (
     Answer,
     Cancelled,
     Fenced,
+    HandedOver,
     OnFailure,
     Outcome,
     Retry,
@@ -156,7 +157,7 @@ class Run:
 
     async def _monitor(self) -> None:
         """Wakes those who wait when the lease is lost or a person has asked to stop: one look a second for the whole run."""
-        while self.hold.held:
+        while self.hold.held and not self.hold.leaving:
             await self.runner.clock.sleep(1.0)
             if not self.stopping.is_set() and not self.committed and not self.undoing and self.cancelled() is not None:
                 self.stopping.set()
@@ -270,6 +271,7 @@ class Run:
         entry = self.entries.get(step.name)
         if entry is not None and entry.state is State.DONE:
             return
+        self._stay()
         if entry is not None and entry.state is State.FAILED and self._only_recorded(step):
             raise _GivenUp(entry.error)
         if self.stopping.is_set() or (not self.committed and self.cancelled() is not None):
@@ -342,15 +344,21 @@ class Run:
         try:
             await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
-                self._may_go_on() if stoppable else self.hold.check()
+                self._may_go_on() if stoppable else self._stay()
                 raise _Stopped(self.operation)
             return task.result()
         finally:
             stop.cancel()
             task.cancel()
 
-    def _may_go_on(self) -> None:
+    def _stay(self) -> None:
+        """Raises when this owner must not begin anything any more."""
         self.hold.check()
+        if self.hold.leaving:
+            raise HandedOver(f"operation {self.operation} is handed over")
+
+    def _may_go_on(self) -> None:
+        self._stay()
         who = None if self.committed else self.cancelled()
         if who is not None:
             raise Cancelled(f"Cancelled by {who}")
@@ -396,7 +404,7 @@ class Run:
         attempt = 0
         while True:
             attempt += 1
-            self.hold.check()
+            self._stay()
             try:
                 call = _Call(self, step.name, attempt)
                 take = functools.partial(undo, call)

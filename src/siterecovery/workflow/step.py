@@ -10,6 +10,7 @@ what takes time is answered as a `Waiting`, and the runner asks for all who wait
     ├── TimedOut     the step's own time limit passed
     ├── Cancelled    a person asked the operation to stop
     └── Fenced       another owner has taken the operation over: change nothing any more
+        └── HandedOver   this owner shuts down and gives the operation back
 """
 
 import dataclasses
@@ -51,6 +52,10 @@ class Cancelled(StepError):
 
 class Fenced(StepError):
     """Another owner has taken the operation over."""
+
+
+class HandedOver(Fenced):
+    """This owner shuts down: another one goes on."""
 
 
 class OnFailure(enum.Enum):

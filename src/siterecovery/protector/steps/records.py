@@ -188,7 +188,10 @@ class Move:
         return cls(world, epoch_of(call), status, servers, volumes, call.result("get_latest_snapshot")["epoch"])
 
     def generation(self, now: str) -> Generation:
-        kept = {} if self.world.source != self.world.target else dict(self.world.base.volumes)
+        stays = (
+            self.world.base.site_id == self.world.target
+        )  # the missing members of a partial failover join the others
+        kept = dict(self.world.base.volumes) if stays else {}
         names = {id: moved["array_volume_name"] for id, moved in self.volumes.items()}
         name = self.world.replication_name(self.epoch)
         return Generation(
@@ -197,6 +200,21 @@ class Move:
 
     def members(self) -> list[Member]:
         return [self._member(member) for member in self.world.plan.members]
+
+    def document(self, tx: Transaction) -> Document:
+        """The group as the target shall know it: what moved as it is there, everything else as it is here."""
+        group_id = self.world.plan.group.id
+        members = {member.id: member for member in tx.members.of_group(group_id)} | {m.id: m for m in self.members()}
+        volumes = {v.id: v for v in tx.volumes.of_group(group_id)} | {v.id: v for v in self.moved_volumes()}
+        group = tx.groups.get(group_id)
+        return Document(
+            group or self.world.plan.group,
+            tuple(members.values()),
+            tuple(volumes.values()),
+            tuple(tx.volumes.copies(group_id)),
+            tx.policies.get(group_id),
+            tuple(tx.debts.of_group(group_id)),
+        )
 
     def _member(self, member: Member) -> Member:
         server = self.servers.get(member.id)
@@ -249,7 +267,7 @@ class CommitPlanned(ProtectorStep):
     def do(self, call: Call) -> Outcome:
         move = Move.of(self.world, call, self.status)
         generation = move.generation(now=self.world.read(lambda tx: tx.now()))
-        document = Document(self.world.group(), tuple(move.members()), tuple(move.moved_volumes()))
+        document = self.world.read(move.document)
         call.check()
         version = self.world.peer.commit(self.world.operation.id, generation, self.status, document)
         return Outcome({"epoch": move.epoch, "version": version}, (self._learn(move, generation, version),))

@@ -1,0 +1,185 @@
+"""How an operation's record is kept while it runs, and how it is closed: what becomes of the operation, its group, and what it was about.
+
+All of it are journal changes: they are committed under the lease's epoch, together with the step that caused them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+from siterecovery.protector.domain.operation import FailedStep, Operation
+from siterecovery.protector.domain.plan import Plan
+from siterecovery.protector.domain.protection_group import ProtectionGroup
+from siterecovery.protector.domain.states import GroupStatus, MemberStatus, OperationStatus, OperationType, PolicyStatus
+from siterecovery.protector.store.base import Transaction
+from siterecovery.workflow.flow import Flow
+from siterecovery.workflow.journal import Entry, State
+from siterecovery.workflow.record import Record
+from siterecovery.workflow.runner import End, Result
+
+Change = Callable[[Transaction], None]
+
+
+class Recording:
+    """Progress, current step, completed and failed steps, as they become true."""
+
+    def __init__(self, operation_id: str, flow: Flow) -> None:
+        self._operation_id = operation_id
+        self._visible = {phase.name for phase in flow.phases}
+
+    def __call__(self, operation: str, record: Record, *, undoing: bool) -> tuple[Change, ...]:
+        progress, current = record.progress, record.current
+        completed, failed = tuple(record.completed), failed_steps(record.failures.values(), self._visible)
+        status = OperationStatus.ROLLING_BACK if undoing else OperationStatus.RUNNING
+
+        def change(tx: Transaction) -> None:
+            known = tx.operations.get(self._operation_id, lock=True)
+            if known is not None:
+                now = dataclasses.replace(
+                    known,
+                    status=status,
+                    progress=max(known.progress, progress),
+                    current_step=current,
+                    steps_completed=completed,
+                    steps_failed=failed,
+                )
+                tx.operations.save(now)
+
+        return (change,)
+
+
+def failed_steps(entries: Iterable[Entry], visible: set[str]) -> tuple[FailedStep, ...]:
+    """As people know the steps: by phase; what has no phase keeps its own name."""
+    found: dict[tuple[str, str | None], FailedStep] = {}
+    for entry in entries:
+        phase = entry.step.partition("/")[0]
+        name = phase if phase in visible else entry.step
+        error = entry.error or ""
+        if entry.state is State.UNDO_FAILED:
+            error = f"It could not be undone: {error}"
+        found.setdefault((name, entry.resource_id), FailedStep(name, error, entry.resource_id))
+    return tuple(found.values())
+
+
+@dataclasses.dataclass(frozen=True)
+class Closing:
+    operation: Operation
+    plan: Plan
+    flow: Flow
+
+    def begun(self) -> Change:
+        """An engine works on it (again)."""
+
+        def change(tx: Transaction) -> None:
+            known = tx.operations.get(self.operation.id, lock=True)
+            if known is not None and known.status is OperationStatus.PENDING:
+                started = known.started_at or tx.now()
+                tx.operations.save(dataclasses.replace(known, status=OperationStatus.RUNNING, started_at=started))
+
+        return change
+
+    def ended(self, result: Result) -> Change:
+        """The runner is through. Applied twice it changes nothing more."""
+        failed = failed_steps(result.failures, {phase.name for phase in self.flow.phases})
+
+        def change(tx: Transaction) -> None:
+            self._close_operation(tx, result, failed)
+            group = tx.groups.get(self.operation.group_id, lock=True)
+            if group is None:
+                return
+            if result.end is not End.COMPLETED:
+                group = self._after_failure(tx, group, result)
+            if group.hold_operation_id == self.operation.id:
+                group = dataclasses.replace(group, hold_operation_id=None)
+            tx.groups.save(group)
+
+        return change
+
+    def _close_operation(self, tx: Transaction, result: Result, failed: tuple[FailedStep, ...]) -> None:
+        known = tx.operations.get(self.operation.id, lock=True)
+        if known is None:
+            return
+        done = result.end is End.COMPLETED
+        tx.operations.save(
+            dataclasses.replace(
+                known,
+                status=OperationStatus.COMPLETED if done else OperationStatus.FAILED,
+                progress=100 if done else known.progress,
+                current_step=None,
+                error_message=None if done else _sentence(result),
+                steps_failed=failed,
+                completed_at=known.completed_at or tx.now(),
+            )
+        )
+
+    def _after_failure(self, tx: Transaction, group: ProtectionGroup, result: Result) -> ProtectionGroup:
+        message = _sentence(result)
+        type, before = self.operation.type, self.plan.group
+        if type is OperationType.ADD_MEMBER:
+            self._mark_members(tx, MemberStatus.ADDING, MemberStatus.ERROR, message)
+        elif type is OperationType.REMOVE_MEMBER:
+            self._mark_members(tx, MemberStatus.REMOVING, MemberStatus.PROTECTED, message)
+        elif type is OperationType.APPLY_POLICY:
+            policy = tx.policies.get(group.id)
+            if policy is not None:
+                tx.policies.save(dataclasses.replace(policy, status=PolicyStatus.ERROR, error_message=message))
+        if result.end is End.STUCK or type in (OperationType.CREATE_GROUP, OperationType.DELETE_GROUP):
+            return dataclasses.replace(group, status=GroupStatus.ERROR, error_message=message)
+        if group.status.rests:
+            return group
+        return dataclasses.replace(group, status=before.status, error_message=before.error_message)
+
+    def _mark_members(self, tx: Transaction, passing: MemberStatus, after: MemberStatus, message: str) -> None:
+        for member in tx.members.of_group(self.operation.group_id):
+            if member.status is passing:
+                tx.members.save(dataclasses.replace(member, status=after, error_message=message))
+
+    def dropped(self, reason: str) -> Change:
+        """RETURN_ASKS: a newer epoch rules; the group's row is already what that epoch says."""
+        result = Result(
+            End.UNDONE, f"Dropped without undo: {reason} What it left is named below or stopped by this site.", (), {}
+        )
+
+        def change(tx: Transaction) -> None:
+            self._close_operation(tx, result, self._failed_so_far(tx))
+            group = tx.groups.get(self.operation.group_id, lock=True)
+            if group is not None and group.hold_operation_id == self.operation.id:
+                tx.groups.save(dataclasses.replace(group, hold_operation_id=None))
+
+        return change
+
+    def _failed_so_far(self, tx: Transaction) -> tuple[FailedStep, ...]:
+        known = tx.operations.get(self.operation.id)
+        return known.steps_failed if known is not None else ()
+
+    @staticmethod
+    def unplannable(operation_id: str, detail: str) -> Change:
+        """The recovery sweep: a journal that cannot be resumed. The step that was in flight is named."""
+
+        def change(tx: Transaction) -> None:
+            known = tx.operations.get(operation_id, lock=True)
+            if known is None:
+                return
+            in_flight = [entry.step for entry in tx.operations.entries(operation_id) if entry.state is State.STARTED]
+            where = f" In flight: {', '.join(in_flight[:5])}." if in_flight else ""
+            closed = dataclasses.replace(
+                known, status=OperationStatus.FAILED, error_message=f"{detail}{where}", completed_at=tx.now()
+            )
+            tx.operations.save(closed)
+            group = tx.groups.get(known.group_id, lock=True)
+            if group is not None and group.hold_operation_id == operation_id:
+                status = group.status if group.status.rests else GroupStatus.ERROR
+                tx.groups.save(
+                    dataclasses.replace(group, hold_operation_id=None, status=status, error_message=f"{detail}{where}")
+                )
+
+        return change
+
+
+def _sentence(result: Result) -> str:
+    """The first fatal failure; when something could not be undone, what a person must do."""
+    stuck = [entry for entry in result.failures if entry.state is State.UNDO_FAILED]
+    said = result.error or next((entry.error for entry in result.failures if entry.error), "It failed.")
+    if not stuck:
+        return said
+    left = "; ".join(f"{entry.step}: {entry.error}" for entry in stuck)
+    return f"{said} Could not be undone: {left}. Put that right by hand, then run protection-group reset."
