@@ -1,6 +1,6 @@
 """The filter language of list calls: `name='arrayA:pg.*' and (progress="1.0" or not destroyed)`.
 
-Known: = != < > <= >=, and or not, parentheses, in(...) after =, contains(field,'x'), strings with the glob `*` (in any
+Known: = != < > <= >=, and or not, parentheses, `f=(…)`, `f in (…)`, contains(field,'x'), strings with the glob `*` (in any
 case), dotted sub-fields, `list[any].field` / `list[all].field`, and a bare field for "is there and not empty".
 `compile_filter` refuses what it cannot read, with own wording.
 """
@@ -106,9 +106,12 @@ class _Parser:
         return _on(path, lambda value: needle in str(value).lower())
 
     def _comparison(self, path: str) -> Test:
-        if self._at >= len(self._tokens) or self._tokens[self._at][0] != "operator":
+        if self._peek().lower() == "in":
+            operator = "="
+        elif self._at >= len(self._tokens) or self._tokens[self._at][0] != "operator":
             return _on(path, bool)
-        operator = self._take()[1]
+        else:
+            operator = self._take()[1]
         if operator in _ORDER:
             return _on(path, _ordered(operator, self._literal()))
         accepted = [_equals(value) for value in self._values()]
