@@ -135,7 +135,7 @@ class _Arrays:
             thing = getattr(array, table).need(str(body.get("name")))
         except ArrayError as error:
             raise ControlError(str(error), 404) from error
-        known = {field.name for field in fields(thing)} - {"name", "id"}
+        known = {field.name for field in fields(thing)} - {"name", "id", "connections", "luns"}
         for key, value in changes.items():
             if key not in known or not isinstance(value, type(getattr(thing, key)) | None):
                 raise ControlError(

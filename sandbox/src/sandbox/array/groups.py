@@ -112,12 +112,14 @@ def get_members(array: Array, query: Query, body: Body) -> list[Item]:
     """Which volume is in which group; a named group must exist, a volume in no group gives an empty list."""
     groups, members = query.items("group_names"), query.items("member_names")
     chosen = list(array.groups) if groups is None else each(groups, array.groups.need)
-    wanted = None if members is None else {volume.id for volume in each(members, array.volumes.need)}
+    if members is None:
+        pairs = [(g, v) for g in chosen for v in map(array.volumes.by_id, g.members) if v]
+    else:
+        wanted = each(members, array.volumes.need)
+        pairs = [(group, volume) for group in chosen for volume in wanted if volume.id in group.members]
     return [
         {"group": {"name": group.name, "id": group.id}, "member": {"name": volume.name, "id": volume.id}}
-        for group in chosen
-        for volume in filter(None, map(array.volumes.by_id, group.members))
-        if wanted is None or volume.id in wanted
+        for group, volume in pairs
     ]
 
 

@@ -30,7 +30,7 @@ def _render(array: Array, host: Host) -> Item:
         "host_group": {},
         "preferred_arrays": [],
         "port_connectivity": {"details": "None", "status": "critical"},
-        "connection_count": sum(1 for volume in array.volumes if host.id in volume.connections),
+        "connection_count": len(host.luns),
     }
 
 
@@ -82,7 +82,7 @@ def delete(array: Array, query: Query, body: Body) -> list[Item]:
 
     def act(name: str) -> Item:
         host = array.hosts.need(name)
-        if any(host.id in volume.connections for volume in array.volumes):
+        if host.luns:
             raise Refused(name, "Host cannot be deleted due to existing connections.")
         array.hosts.remove(host)
         return {}
@@ -112,8 +112,9 @@ def post_connections(array: Array, query: Query, body: Body) -> list[Item]:
         for volume in each(query.required("volume_names"), array.volumes.alive):
             if host.id in volume.connections:
                 raise Refused(volume.name, "Connection already exists.")
-            used = {other.connections.get(host.id) for other in array.volumes}
-            volume.connections[host.id] = int(body.get("lun") or next(lun for lun in _LUNS if lun not in used))
+            used = set(host.luns.values())
+            lun = int(body.get("lun") or next(lun for lun in _LUNS if lun not in used))
+            volume.connections[host.id] = host.luns[volume.id] = lun
             done.append(_connection(array, volume, host.id))
     return done
 
@@ -123,8 +124,9 @@ def delete_connections(array: Array, query: Query, body: Body) -> list[Item]:
     """Disconnect."""
     for host in each(query.required("host_names"), array.hosts.need):
         for volume in each(query.required("volume_names"), array.volumes.need):
-            if volume.connections.pop(host.id, None) is None:
+            if host.luns.pop(volume.id, None) is None:
                 raise Refused(volume.name, "Connection does not exist.")
+            del volume.connections[host.id]
     return []
 
 

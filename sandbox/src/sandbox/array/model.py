@@ -163,11 +163,12 @@ class Group(Thing):
 
 @dataclass
 class Host(Thing):
-    """A host and its initiators."""
+    """A host and its initiators. `luns` maps volume ids to LUNs: the other side of `Volume.connections`."""
 
     iqns: list[str] = field(default_factory=list)
     wwns: list[str] = field(default_factory=list)
     nqns: list[str] = field(default_factory=list)
+    luns: dict[str, int] = field(default_factory=dict)
     personality: str | None = None
     chap: dict[str, Any] = field(default_factory=dict)
 

@@ -69,10 +69,13 @@ class Replication:
 
     def judged(self, array: Array, replica: Group) -> None:
         """The target allowed or disallowed: its own side acts at once, the source learns it after a while."""
-        for way in self._ways():
-            if way.other is array and way.replica is replica:
-                self._clock.call_later(array.settings.allow_delay, partial(self._learn, way))
-                self._pump(way)
+        source = self._fabric.arrays.get((replica.source_array or "").lower())
+        group = source.groups.by_id(replica.source_group or "") if source else None
+        target = group.targets.get(array.name.lower()) if group else None
+        if source and group and target:
+            way = _Way(source, group, target, array)
+            self._clock.call_later(array.settings.allow_delay, partial(self._learn, way))
+            self._pump(way)
 
     def configured(self, array: Array, group: Group, schedules: set[str]) -> None:
         """A group was changed: its replicas take over name and retention, its changed schedules start anew."""
@@ -199,7 +202,7 @@ class Replication:
             if moves and replica is not None and (session.urgent or ordinary_first):
                 self._start(way, replica, session)
             ordinary_first = ordinary_first and session.urgent
-        self._set_rates(way.source, way.other, moves_of={id(way.target): moves})
+        self._set_rates(way, moves)
 
     def _start(self, way: _Way, replica: Group, session: Session) -> None:
         if session.arrival:
@@ -229,19 +232,23 @@ class Replication:
             total += used
         return total
 
-    def _set_rates(self, source: Array, other: Array, moves_of: dict[int, bool]) -> None:
-        """Share the link among what moves; with a bandwidth, a start or end changes the pace of all others."""
-        link, now = self._fabric.link(source, other), self._clock.now()
-        ways = [way for way in self._ways() if way.source is source and way.other is other]
-        if link.bandwidth is None:
-            ways = [way for way in ways if id(way.target) in moves_of]
+    def _set_rates(self, changed: _Way, moves: bool) -> None:
+        """Set the pace of what moves; with a bandwidth to share, a start or end changes that of all other ways too."""
+        link, now = self._fabric.link(changed.source, changed.other), self._clock.now()
+        ways = [changed]
+        if link.bandwidth is not None:
+            ways += [
+                way
+                for way in self._ways()
+                if way.source is changed.source and way.other is changed.other and way.target is not changed.target
+            ]
         running = []
         for way in ways:
             for session in list(way.target.queue):
                 arrival = self._arrival(way, session)
                 if arrival is None or arrival.transfer is None:
                     continue
-                moving = moves_of.get(id(way.target), arrival.transfer.rate > 0)
+                moving = moves if way is changed else arrival.transfer.rate > 0
                 arrival.transfer.pause(now)
                 self._cancel(session)
                 if moving:
