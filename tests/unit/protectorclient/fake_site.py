@@ -51,6 +51,8 @@ class FakeSite:
         self.projects = {project_name: self.project_id}
         self.admin = True
         self.password = "s3cr3t"
+        self.service = ("protector", "protector")
+        """Type and name under which the catalog has the Protector."""
         self.seen: list[Seen] = []
         self.sites: list[Body] = []
         self.groups: list[Body] = []
@@ -487,7 +489,7 @@ def _tokens(site: FakeSite, body: Body) -> tuple[int, Body]:
             }
         }
 
-    def service(kind: str, path: str) -> Body:
+    def service(kind: str, path: str, name: str = "keystone") -> Body:
         endpoint = {
             "id": kind,
             "interface": "public",
@@ -495,7 +497,7 @@ def _tokens(site: FakeSite, body: Body) -> tuple[int, Body]:
             "region_id": "RegionOne",
             "url": site.url + path,
         }
-        return {"id": kind, "type": kind, "name": kind, "endpoints": [endpoint]}
+        return {"id": kind, "type": kind, "name": name, "endpoints": [endpoint]}
 
     token = {
         "methods": ["password"],
@@ -504,7 +506,7 @@ def _tokens(site: FakeSite, body: Body) -> tuple[int, Body]:
         "user": {"id": "user-1", "name": user["name"], "domain": {"id": "default", "name": "Default"}},
         "project": {"id": site.project_id, "name": "production", "domain": {"id": "default", "name": "Default"}},
         "roles": [{"id": "r1", "name": "admin"}],
-        "catalog": [service("identity", "/identity/v3"), service("protector", "/dr")],
+        "catalog": [service("identity", "/identity/v3"), service(site.service[0], "/dr", site.service[1])],
     }
     return 201, {"token": token}
 

@@ -329,3 +329,16 @@ def test_a_broken_delegation_is_made_again(openstack: Openstack, site_a: FakeSit
     openstack("dr failover prod-web-app")
     openstack("dr failover prod-web-app")
     assert len(site_a.sent("PUT", "/delegation")) == 1
+
+
+def test_looking_and_cleaning_up_with_a_dead_primary(
+    openstack: Openstack, site_a: FakeSite, site_b: FakeSite, web: Body
+) -> None:
+    """While the active site is lost, the other one is looked at with a note, and a drill can be cleaned up there."""
+    site_a.stop()
+    for line in ("show prod-web-app", "sync-status prod-web-app"):
+        assert openstack(f"dr protection-group {line}").code == 0
+    assert "Note: cloud 'site-a' cannot be reached" in openstack("dr member list prod-web-app").err
+    assert openstack("dr policy show prod-web-app").code == 3
+    assert openstack("dr test-cleanup prod-web-app").code == 0
+    assert len(site_b.sent("POST", "/action")) == 1

@@ -40,6 +40,16 @@ def test_client_over_an_adapter(session: Session, site_a: FakeSite, web: Body, e
     assert site_a.seen[-1].headers["OpenStack-API-Version"] == "protector 1.1"
 
 
+def test_endpoint_by_service_name(session: Session, site_a: FakeSite, web: Body) -> None:
+    """Where the catalog has another type for it, the name `protector` is enough."""
+    site_a.service = ("disaster-recovery", "protector")
+    assert len(Client(session).protection_groups.list()) == 1
+    site_a.service = ("disaster-recovery", "another")
+    session.invalidate()
+    with pytest.raises(exceptions.EndpointNotFound):
+        Client(session).protection_groups.list()
+
+
 def test_errors_carry_every_entry(session: Session, site_a: FakeSite, web: Body) -> None:
     """An error has its status, the code of the first entry, all entries with their remedies, and the request id."""
     error = refusal(412, "policy.missing", "No policy", remedy="create one")

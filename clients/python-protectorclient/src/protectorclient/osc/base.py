@@ -5,7 +5,7 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from osc_lib.command import command
@@ -89,6 +89,27 @@ class ListCommand(ProtectorCommand, command.Lister):  # type: ignore[misc, unuse
     ) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         headings = [heading for heading, _ in columns]
         return headings, [[output.cell(item.get(key), parsed.formatter) for _, key in columns] for item in records]
+
+
+def first_answer(command: ProtectorCommand, read: Callable[[Any], Resource]) -> tuple[Cloud, Resource]:
+    """What the primary cloud knows, else the secondary: for looking at one thing, also while a site is lost.
+
+    `read` gets the client of a cloud. The first 404 is raised where no site knows it and every site was asked.
+    """
+    missing: exceptions.NotFound | None = None
+    silent: exceptions.SiteUnreachable | None = None
+    for cloud in command.clouds.known:
+        try:
+            return cloud, read(cloud.client)
+        except exceptions.NotFound as error:
+            missing = missing or error
+        except exceptions.SiteUnreachable as error:
+            command.tell(f"Note: {error.message}")
+            silent = silent or error
+    if silent is not None:
+        raise silent
+    assert missing is not None  # there is at least one cloud, and it did not answer with the thing
+    raise missing
 
 
 def ensure_delegation(command: ProtectorCommand, *clouds: Cloud | None) -> None:

@@ -41,7 +41,7 @@ class CleanupOperation(ProtectorCommand):
         if parsed_args.protection_group:
             self._group(parsed_args)
             return
-        cloud, record = operations.find(self, self.clouds, given[0])
+        cloud, record = operations.find(self, given[0])
         self._one(parsed_args, cloud, str(record.id))
 
     def _group(self, parsed: argparse.Namespace) -> None:

@@ -4,7 +4,15 @@ import argparse
 from typing import Any
 
 from protectorclient.osc import options, routing
-from protectorclient.osc.base import ListCommand, ProtectorCommand, ShowCommand, ensure_delegation, gone, settled
+from protectorclient.osc.base import (
+    ListCommand,
+    ProtectorCommand,
+    ShowCommand,
+    ensure_delegation,
+    first_answer,
+    gone,
+    settled,
+)
 from protectorclient.osc.protection_groups import add_group
 
 COLUMNS = ("id", "instance_id", "instance_name", "status", "volumes_added")
@@ -60,8 +68,7 @@ class ListMember(ListCommand):
         return add_group(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        client = self.clouds.one.client
-        group = client.protection_groups.find_id(parsed_args.protection_group)
+        cloud, group = first_answer(self, lambda client: client.protection_groups.find(parsed_args.protection_group))
         columns = [
             ("ID", "id"),
             ("Instance ID", "instance_id"),
@@ -69,4 +76,4 @@ class ListMember(ListCommand):
             ("Status", "status"),
             ("Volumes Added", "volumes_added"),
         ]
-        return self.rows(parsed_args, client.members.list(group), columns)
+        return self.rows(parsed_args, cloud.client.members.list(str(group.id)), columns)

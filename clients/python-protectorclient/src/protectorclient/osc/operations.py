@@ -5,8 +5,8 @@ from typing import Any
 
 from protectorclient import exceptions
 from protectorclient.osc import options
-from protectorclient.osc.base import ListCommand, ProtectorCommand, ShowCommand
-from protectorclient.osc.clouds import Cloud, Clouds
+from protectorclient.osc.base import ListCommand, ProtectorCommand, ShowCommand, first_answer
+from protectorclient.osc.clouds import Cloud
 from protectorclient.v1.base import Resource, not_found
 
 LISTED = ("id", "operation_type", "status", "progress", "protection_group_id", "started_at", "completed_at")
@@ -79,7 +79,7 @@ class ShowOperation(ShowCommand):
         return add_operation(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        _, record = find(self, self.clouds, parsed_args.operation)
+        _, record = find(self, parsed_args.operation)
         return self.shown(parsed_args, *view(record, parsed_args))
 
 
@@ -90,7 +90,7 @@ class CancelOperation(ProtectorCommand):
         return add_operation(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        cloud, record = find(self, self.clouds, parsed_args.operation)
+        cloud, record = find(self, parsed_args.operation)
         cloud.client.operations.cancel(str(record.id))
 
 
@@ -99,18 +99,17 @@ def add_operation(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
-def find(command: ProtectorCommand, clouds: Clouds, operation: str) -> tuple[Cloud, Resource]:
-    """The record and the cloud that holds it: the primary cloud is asked first, then the secondary."""
-    silent: exceptions.SiteUnreachable | None = None
-    for cloud in clouds.known:
+def find(command: ProtectorCommand, operation: str) -> tuple[Cloud, Resource]:
+    """The record and the cloud that holds it."""
+
+    def read(client: Any) -> Resource:
         try:
-            return cloud, cloud.client.operations.get(operation)
+            found: Resource = client.operations.get(operation)
         except exceptions.NotFound:
-            continue
-        except exceptions.SiteUnreachable as error:
-            command.tell(f"Note: {error.message}")
-            silent = silent or error
-    raise silent or not_found("operation", operation)
+            raise not_found("operation", operation) from None
+        return found
+
+    return first_answer(command, read)
 
 
 def view(record: Resource, parsed: argparse.Namespace) -> tuple[Resource, tuple[str, ...]]:

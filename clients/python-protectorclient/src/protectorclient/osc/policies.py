@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from protectorclient.osc import options, routing
-from protectorclient.osc.base import ShowCommand, ensure_delegation, settled
+from protectorclient.osc.base import ShowCommand, ensure_delegation, first_answer, settled
 from protectorclient.osc.protection_groups import add_group
 from protectorclient.osc.redaction import Secret
 
@@ -67,6 +67,6 @@ class ShowPolicy(ShowCommand):
         return add_group(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        client = self.clouds.one.client
-        group = client.protection_groups.find_id(parsed_args.protection_group)
-        return self.shown(parsed_args, client.policies.get(group), COLUMNS)
+        group = parsed_args.protection_group
+        _, policy = first_answer(self, lambda client: client.policies.get(client.protection_groups.find_id(group)))
+        return self.shown(parsed_args, policy, COLUMNS)

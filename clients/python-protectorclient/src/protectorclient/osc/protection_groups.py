@@ -5,7 +5,15 @@ from typing import Any
 
 from protectorclient import exceptions
 from protectorclient.osc import options, output, routing
-from protectorclient.osc.base import ListCommand, ProtectorCommand, ShowCommand, ensure_delegation, gone, settled
+from protectorclient.osc.base import (
+    ListCommand,
+    ProtectorCommand,
+    ShowCommand,
+    ensure_delegation,
+    first_answer,
+    gone,
+    settled,
+)
 from protectorclient.osc.clouds import Cloud
 from protectorclient.v1.base import Resource, given
 
@@ -124,7 +132,8 @@ class ShowProtectionGroup(ShowCommand):
         return add_group(super().get_parser(prog_name))
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        record = self.clouds.one.client.protection_groups.get(parsed_args.protection_group)
+        group = parsed_args.protection_group
+        _, record = first_answer(self, lambda client: client.protection_groups.get(group))
         return self.shown(parsed_args, *_view(record, parsed_args))
 
 
