@@ -5,6 +5,7 @@ All of it are journal changes: they are committed under the lease's epoch, toget
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from siterecovery.protector.domain.operation import FailedStep, Operation
 from siterecovery.protector.domain.plan import Plan
@@ -183,3 +184,49 @@ def _sentence(result: Result) -> str:
         return said
     left = "; ".join(f"{entry.step}: {entry.error}" for entry in stuck)
     return f"{said} Could not be undone: {left}. Put that right by hand, then run protection-group reset."
+
+
+@dataclasses.dataclass(frozen=True)
+class CleanupClosing(Closing):
+    """A cleanup keeps the operation's own outcome: only its cleanup record is opened and closed."""
+
+    def begun(self) -> Change:
+        return lambda tx: None
+
+    def ended(self, result: Result) -> Change:
+        errors = {entry.step.rpartition("/")[2]: entry.error or "" for entry in result.failures}
+
+        def change(tx: Transaction) -> None:
+            known = tx.operations.get(self.operation.id, lock=True)
+            if known is None:
+                return
+            record = _counted(dict(known.cleanup or {}), errors, tx.now())
+            left = tuple(dataclasses.replace(f, error=_error_of(record, f)) for f in known.steps_failed)
+            closed = dataclasses.replace(known, cleanup_requested=False, cleanup=record, steps_failed=left)
+            tx.operations.save(closed)
+
+        return change
+
+
+def _counted(record: dict[str, Any], errors: dict[str, str], now: str) -> dict[str, Any]:
+    entries = [dict(entry) for entry in record.get("entries", ())]
+    for number, entry in enumerate(entries):
+        if str(number) in errors:
+            entry.update(status="failed", error=errors[str(number)])
+    states = [entry["status"] for entry in entries]
+    return {
+        **record,
+        "entries": entries,
+        "status": "failed" if "failed" in states else "completed",
+        "deleted": states.count("done"),
+        "skipped": int(record.get("skipped", 0)) + states.count("skipped"),
+        "failures": states.count("failed"),
+        "completed_at": now,
+    }
+
+
+def _error_of(record: dict[str, Any], failed: FailedStep) -> str:
+    """The newest reason why it is still there."""
+    return next(
+        (e["error"] for e in record["entries"] if e["resource_id"] == failed.resource_id and e["error"]), failed.error
+    )

@@ -31,6 +31,7 @@ class Server:
     status: str
     task_state: str | None = None
     locked: bool = False
+    locked_reason: str | None = None
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
     volume_ids: tuple[str, ...] = ()
     fault: str | None = None

@@ -206,6 +206,7 @@ def server_of(body: Mapping[str, Any]) -> Server:
         status=body["status"],
         task_state=body.get("OS-EXT-STS:task_state"),
         locked=bool(body.get("locked")),
+        locked_reason=body.get("locked_reason"),
         metadata=dict(body.get("metadata") or {}),
         volume_ids=tuple(volume["id"] for volume in body.get("os-extended-volumes:volumes_attached") or ()),
         fault=(body.get("fault") or {}).get("message"),

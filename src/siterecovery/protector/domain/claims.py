@@ -93,8 +93,8 @@ def commit(
         error_message=None,
         claim=dataclasses.replace(mine, state=ClaimState.COMMITTED),
         metadata_version=group.metadata_version + 1,
-        failover_count=group.failover_count + 1,
-        last_failover_at=now,
+        failover_count=group.failover_count + (status is not GroupStatus.ACTIVE),
+        last_failover_at=group.last_failover_at if status is GroupStatus.ACTIVE else now,
     )
 
 
@@ -131,6 +131,31 @@ def must_yield(group: ProtectionGroup, operation_id: str, epoch: int | None) -> 
         return f"Epoch {group.failover_epoch} was committed by another operation."
     if group.claim.fence > epoch:
         return f"A forced failover with epoch {group.claim.fence} has fenced this site."
+    return None
+
+
+def heed(
+    group: ProtectionGroup,
+    operation_id: str,
+    epoch: int | None,
+    *,
+    peer_epoch: int,
+    peer_claim: Claim,
+    peer_hold: str | None,
+) -> Literal["adopt", "stop"] | None:
+    """RETURN_ASKS: what a local operation must do before its next step, in view of the peer's row. None: go on.
+
+    "adopt": the peer is in a higher epoch, so take its record and end without undo. "stop": an operation that runs over there has a live claim
+    above ours (both are numbered by SITE_NUMBERS, so one of them is higher): end, and start nothing. The higher number wins.
+    """
+    committed_there = (peer_claim.operation_id, peer_claim.state) == (operation_id, ClaimState.COMMITTED)
+    if committed_there and peer_claim.epoch == peer_epoch:
+        return None
+    if peer_epoch > group.failover_epoch:
+        return None if outranks(group, peer_epoch) else "adopt"
+    live = peer_claim.state is ClaimState.OPEN and peer_hold is not None and peer_claim.operation_id == peer_hold
+    if live and peer_hold != operation_id and peer_claim.epoch > (epoch or 0):
+        return "stop"
     return None
 
 

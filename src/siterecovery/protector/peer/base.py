@@ -38,6 +38,8 @@ class View:
     claim: Claim
     hold_operation_id: str | None
     site_name: str
+    trust_id: str | None = None
+    """The delegation of the group's project there: what this site's engine needs to act for the tenant on that site."""
 
 
 class Peer(Protocol):
