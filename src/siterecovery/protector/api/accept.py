@@ -17,6 +17,7 @@ from siterecovery.protector.domain import admission
 from siterecovery.protector.domain.admission import Ask, Peer, PeerRecord, Picture
 from siterecovery.protector.domain.errors import (
     CloudUnreachable,
+    Forbidden,
     PreconditionFailed,
     RemoteSiteUnreachable,
     Unmet,
@@ -64,7 +65,7 @@ def accept(call: Call, wish: Wish) -> Operation:
     check_available(call, wish.ask.type)
     seen = store.run(lambda tx: lookup.picture(tx, call, lookup.group(tx, call)))
     admission.check_conflicts(wish.ask, seen)
-    peer = ask_peer(call, seen.group)
+    peer = ask_peer(call, seen.group, mapped=seen.mapped)
     admission.check_peer(wish.ask, seen, peer)
     findings = _investigate(wish, seen)
     refuse_unmet([*admission.unmet(wish.ask, seen, peer), *findings.unmet])
@@ -72,6 +73,9 @@ def accept(call: Call, wish: Wish) -> Operation:
 
     def write(tx: Transaction) -> Operation:
         picture = lookup.locked_picture(tx, call, seen.group.id)
+        written = tx.operations.get(operation_id)
+        if written is not None:
+            return written  # the commit's answer was lost, the commit was not
         refuse_unmet(admission.admit(wish.ask, picture, peer))
         return _write(tx, call, wish, picture, peer, findings, operation_id)
 
@@ -97,14 +101,15 @@ def refuse_unmet(unmet: list[Unmet]) -> None:
         raise PreconditionFailed(unmet)
 
 
-def ask_peer(call: Call, group: ProtectionGroup) -> Peer:
-    """What the other site's Protector knows; in client relay it is not asked."""
-    if call.services.config.sync_mode == "client":
+def ask_peer(call: Call, group: ProtectionGroup, *, mapped: bool) -> Peer:
+    """What the other site's Protector knows. It is not asked in client relay, nor without a tenant mapping, which is refused anyhow."""
+    if call.services.config.sync_mode == "client" or not mapped:
         return Peer(asked=False)
     try:
         view = call.services.peers.of(group).view(group)
-    except RemoteSiteUnreachable as error:
-        LOG.warning("the peer of group %s does not answer: %s", group.id, error.detail)
+    except (RemoteSiteUnreachable, Forbidden) as error:
+        # Forbidden: our own credentials over there are wrong. That is the operator's matter, for the caller the site is out of reach.
+        LOG.warning("the peer of group %s gives no answer: %s", group.id, error.detail)
         return Peer()
     return Peer(PeerRecord(True, view.epoch, view.version) if view else PeerRecord(False))
 

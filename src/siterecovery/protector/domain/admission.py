@@ -30,6 +30,8 @@ SYNC_REQUIRED = "Remote site unreachable — metadata sync required"
 NOT_FAILED_OVER = "Protection Group is not in failed_over state"
 NOT_COMPLETED = "Operation not in completed state"
 
+_SYNC_FORCE = "Run protection-group sync-force on the site where the group is active, then retry."
+
 MOVES = frozenset({OperationType.FAILOVER, OperationType.FAILBACK})
 REBUILDS = MOVES | {OperationType.TEST_FAILOVER}
 """These create servers on the target: they need members, a policy, mappings and quota there."""
@@ -160,6 +162,28 @@ def admit(ask: Ask, picture: Picture, peer: Peer) -> list[Unmet]:
     check_conflicts(ask, picture)
     check_peer(ask, picture, peer)
     return unmet(ask, picture, peer)
+
+
+def check_change(picture: Picture) -> None:
+    """A change of the metadata alone (name, mappings): where the group is active, while it rests."""
+    _check_hold(Ask(OperationType.SYNC_FORCE), picture)
+    _check_site(Ask(OperationType.SYNC_FORCE), picture)
+    _check_status(Ask(OperationType.SYNC_FORCE), picture.group)
+
+
+def admit_change(picture: Picture, peer: Peer) -> list[Unmet]:
+    """As `admit`, for a change of the metadata alone."""
+    check_change(picture)
+    check_peer(Ask(OperationType.SYNC_FORCE), picture, peer)
+    return _unmet_reachable(picture.group)
+
+
+def check_reset(picture: Picture) -> None:
+    """An administrator's way out of `error`, on either site; an operation that still runs is left alone."""
+    hold = picture.group.hold_operation_id
+    if any(operation.id == hold for operation in picture.operations):
+        raise busy(str(hold), picture.operations)
+    _check_status(Ask(OperationType.RESET), picture.group)
 
 
 def warnings(ask: Ask, picture: Picture, peer: Peer) -> tuple[str, ...]:
@@ -312,9 +336,17 @@ def _unmet_sync(ask: Ask, picture: Picture, peer: Peer) -> list[Unmet]:
         Unmet(
             "metadata.out_of_sync",
             f"The metadata is OUT OF SYNC: this site has version {here[1]} of epoch {here[0]}, the other site {said}.",
-            remedy,
+            _SYNC_FORCE,
         )
     ]
+
+
+def _unmet_reachable(group: ProtectionGroup) -> list[Unmet]:
+    """Once the other site was unreachable, nothing but what is named in `unmet` goes on until the sites have been synchronised."""
+    if group.remote_sync_status is not SyncStatus.UNREACHABLE:
+        return []
+    said = "The other site was unreachable and has not been synchronised since."
+    return [Unmet("metadata.out_of_sync", said, _SYNC_FORCE)]
 
 
 def _unmet_policy(ask: Ask, picture: Picture) -> list[Unmet]:

@@ -61,11 +61,10 @@ def get_operation(call: Call) -> Answer:
 def clean_up_operation(call: Call) -> Answer:
     """202, in the same record: what an ended operation has left behind is tried again by the engine."""
     store = call.services.store
-    accept.check_available(call, OperationType.CLEANUP)
     seen = store.run(lambda tx: lookup.operation(tx, call))
     picture = store.run(lambda tx: _picture(tx, call, seen))
     admission.check_cleanup(seen, picture, Peer(asked=False), running=cleanup.is_running(seen))
-    peer = accept.ask_peer(call, picture.group) if picture else Peer(asked=False)
+    peer = accept.ask_peer(call, picture.group, mapped=picture.mapped) if picture else Peer(asked=False)
 
     def write(tx: Transaction) -> dict[str, Any]:
         operation = lookup.operation(tx, call, lock=True)

@@ -54,7 +54,7 @@ def create_protection_group(call: Call) -> Answer:
     store = call.services.store
     accept.check_available(call, OperationType.CREATE_GROUP)
     new, unmet = store.run(lambda tx: _new_group(tx, call, wanted))
-    peer = accept.ask_peer(call, new)
+    peer = accept.ask_peer(call, new, mapped=not unmet)
     asked = Picture(new, new.primary_site_id)
     admission.check_peer(Ask(OperationType.CREATE_GROUP), asked, peer)
     type_id, type_unmet = _check_types(call, new)
@@ -62,6 +62,9 @@ def create_protection_group(call: Call) -> Answer:
     new = dataclasses.replace(new, extra={"volume_type_id": type_id})
 
     def write(tx: Transaction) -> dict[str, Any]:
+        written = tx.groups.get(new.id)
+        if written is not None:
+            return {"protection_group": present.group(tx, written)}  # the commit's answer was lost, the commit was not
         _refuse_taken_name(tx, call, wanted.name)
         operation = _creation(tx, call, new)
         created = dataclasses.replace(
@@ -156,7 +159,7 @@ def update_protection_group(call: Call) -> Answer:
     store = call.services.store
     seen = store.run(lambda tx: lookup.picture(tx, call, lookup.group(tx, call)))
     admission.check_change(seen)
-    peer = accept.ask_peer(call, seen.group)
+    peer = accept.ask_peer(call, seen.group, mapped=seen.mapped)
 
     def write(tx: Transaction) -> str:
         picture = lookup.locked_picture(tx, call, seen.group.id)

@@ -25,20 +25,21 @@ def create_tenant_mapping(call: Call) -> Answer:
     """201. One to one: a project is mapped to one project on a site, and no two to the same (409 `tenant_mapping.exists`)."""
     wanted = call.read(CreateTenantMapping).tenant_mapping
 
+    mapping_id = call.services.new_id()
+
     def write(tx: Transaction) -> TenantMapping:
         site = lookup.site(tx, wanted.remote_site)
         if site.name == call.services.identity.site_name:
             raise BadRequest(f"Site '{site.name}' is this one, not the other.", code="tenant_mapping.own_site")
         there = tx.tenants.mapping_from(site.id, wanted.remote_project_id)
-        if tx.tenants.mapping(wanted.local_project_id, site.id) is not None or there is not None:
+        here = tx.tenants.mapping(wanted.local_project_id, site.id)
+        if any(taken is not None and taken.id != mapping_id for taken in (here, there)):
             raise Conflict(
                 f"One of the two projects is mapped already with site '{site.name}'.",
                 code="tenant_mapping.exists",
                 remedy="Delete the old mapping first.",
             )
-        mapping = domain.TenantMapping(
-            call.services.new_id(), wanted.local_project_id, site.id, wanted.remote_project_id
-        )
+        mapping = domain.TenantMapping(mapping_id, wanted.local_project_id, site.id, wanted.remote_project_id)
         tx.tenants.save_mapping(mapping)
         return TenantMapping.of(mapping, {site.id: site.name})
 
