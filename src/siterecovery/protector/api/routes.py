@@ -21,6 +21,7 @@ from siterecovery.protector.api.handlers import (
     operations,
     policy,
     protection_groups,
+    replica,
     sites,
     sync,
     tenant_mappings,
@@ -35,6 +36,7 @@ from siterecovery.protector.api.policies import members as member_rules
 from siterecovery.protector.api.policies import operations as operation_rules
 from siterecovery.protector.api.policies import policy as policy_rules
 from siterecovery.protector.api.policies import protection_groups as group_rules
+from siterecovery.protector.api.policies import replica as replica_rules
 from siterecovery.protector.api.policies import sites as site_rules
 from siterecovery.protector.api.policies import sync as sync_rules
 from siterecovery.protector.api.policies import tenant_mappings as mapping_rules
@@ -53,6 +55,7 @@ from siterecovery.protector.api.schemas.protection_groups import (
     ProtectionGroupList,
     UpdateProtectionGroup,
 )
+from siterecovery.protector.api.schemas.replica import PutReplica, ReplicaAnswer, TakenAnswer, ViewAnswer
 from siterecovery.protector.api.schemas.sites import (
     CreateSite,
     SiteAnswer,
@@ -69,6 +72,7 @@ from siterecovery.protector.api.schemas.tenant_mappings import (
     TenantMappingList,
 )
 from siterecovery.protector.api.schemas.versions import Versions
+from siterecovery.protector.peer.envelope import Kind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +97,9 @@ GROUP = GROUPS + "/{group}"
 MEMBERS = GROUP + "/members"
 OPERATIONS = "/v1/{project_id}/operations"
 OPERATION = OPERATIONS + "/{operation}"
+
+REPLICA = GROUP + "/replica"
+VERBS = (Kind.CLAIM, Kind.REVOKE, Kind.COMMIT, Kind.HOLD, Kind.RELEASE, Kind.FENCE, Kind.FORGET)
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", versions.list_versions, None, Versions),
@@ -173,6 +180,13 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", GROUP + "/sync-status", sync.get_sync_status, sync_rules.SHOW, SyncStatusAnswer),
     Route("POST", GROUP + "/sync", sync.sync, sync_rules.CREATE, SyncStatusAnswer, Sync),
+    Route("GET", REPLICA, replica.get_replica, replica_rules.SHOW, ReplicaAnswer, for_peer=True),
+    Route("PUT", REPLICA, replica.put_replica, replica_rules.UPDATE, TakenAnswer, PutReplica, for_peer=True),
+    Route("GET", REPLICA + "/view", replica.get_view, replica_rules.SHOW, ViewAnswer, for_peer=True),
+    *(
+        Route("POST", f"{REPLICA}/{verb}", replica.act(verb), replica_rules.ACT, body=PutReplica, for_peer=True)
+        for verb in VERBS
+    ),
     Route("POST", GROUP + "/action", action.act, action_rules.ACT, OperationAnswer, Action, status=202),
     Route(
         "GET",
