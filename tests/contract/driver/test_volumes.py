@@ -67,6 +67,16 @@ def test_copy_of_a_local_snapshot(scene: Scene) -> None:
     assert copy.size == GIB
 
 
+def test_copy_of_a_member_on_its_own_array(scene: Scene) -> None:
+    """At the source a group's snapshot holds its members too: they can be copied out without the target (KEEP_SOURCE)."""
+    (boot,) = scene.protect("boot")
+    scene.replicate("dr-own")
+    source = f"{scene.replication.group}.dr-own.{boot}"
+    kept = [scene.driver.copy_out("site-a", source, scene.name("kept"), TAGS) for _ in range(2)]
+    assert kept[0].id == kept[1].id
+    assert not kept[0].connected
+
+
 def test_an_absent_volume_is_none(scene: Scene) -> None:
     """Asking for what is not there is no error."""
     assert scene.driver.volume("site-a", scene.name("nowhere")) is None

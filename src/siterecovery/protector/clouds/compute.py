@@ -1,7 +1,7 @@
 """Nova: servers and what they need to be built again.
 
-Microversions: lists and gets ask for 2.72, because below 2.69 Nova silently leaves servers of an unreachable cell out of its lists, and
-"not listed" must mean "gone". What a rebuild needs is read at 2.46, the last one that tells the flavor's id.
+Microversions: lists and gets ask for 2.73, which tells why a server is locked; and below 2.69 Nova silently leaves servers of an
+unreachable cell out of its lists, while "not listed" must mean "gone". What a rebuild needs is read at 2.46, the last one that tells the flavor's id.
 """
 
 import contextlib
@@ -20,13 +20,14 @@ from siterecovery.protector.domain.member import Rebuild, Volume
 
 LOG = logging.getLogger(__name__)
 
-LIST: tuple[Version, Version] = ((2, 72), (2, 9))
+LIST: tuple[Version, Version] = ((2, 73), (2, 9))
 CREATE: tuple[Version, Version] = ((2, 72), (2, 52))
 LOCK_REASON: Version = (2, 73)
 ATTACHMENT_READ: Version = (2, 79)
 ATTACHMENT_WRITE: Version = (2, 85)
 SERVER_GROUP_POLICY: Version = (2, 64)
 _MOST_TAGS = 50
+_LONGEST_METADATA = 255
 
 
 def key_tag(key: str) -> str:
@@ -216,7 +217,7 @@ def server_of(body: Mapping[str, Any]) -> Server:
 
 def creation_body(spec: ServerSpec) -> dict[str, Any]:
     """The request of one server: all disks are mapped at creation. A fiftieth user tag gives way to the one our look-up needs."""
-    rebuild = spec.rebuild
+    rebuild, key = spec.rebuild, spec.key[:_LONGEST_METADATA]
     tags = [tag for tag in rebuild.tags if not tag.startswith(KEY_TAG_PREFIX)]
     server: dict[str, Any] = {
         "name": spec.name,
@@ -225,8 +226,8 @@ def creation_body(spec: ServerSpec) -> dict[str, Any]:
         "max_count": 1,
         "networks": [{"port": port} for port in spec.port_ids] or "none",
         "block_device_mapping_v2": [_mapping(disk) for disk in spec.disks],
-        "metadata": {**rebuild.metadata, **spec.metadata, KEY: spec.key},
-        "tags": [*tags[: _MOST_TAGS - 1], key_tag(spec.key)],
+        "metadata": {**rebuild.metadata, **spec.metadata, KEY: key},
+        "tags": [*tags[: _MOST_TAGS - 1], key_tag(key)],
         "config_drive": rebuild.config_drive,
     }
     optional = {

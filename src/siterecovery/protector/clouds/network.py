@@ -5,12 +5,15 @@ A member may set neither address nor MAC on a shared network, so ports are the s
 two a crash would leave a port nobody finds.
 """
 
+import hashlib
 import ipaddress
 from typing import Any
 
 from siterecovery.protector.clouds.base import KEY, NetworkPort, PortSpec
 from siterecovery.protector.clouds.rest import Service
 from siterecovery.protector.clouds.scope import Scope
+
+_LONGEST = 255
 
 
 class NeutronNetworks:
@@ -118,4 +121,6 @@ def port_of(body: dict[str, Any]) -> NetworkPort:
 
 
 def _description(key: str) -> str:
-    return f"{KEY}={key}"
+    """A description holds 255 characters: a longer key is shortened to something as unique."""
+    text = f"{KEY}={key}"
+    return text if len(text) <= _LONGEST else f"{KEY}={hashlib.sha256(key.encode()).hexdigest()}"

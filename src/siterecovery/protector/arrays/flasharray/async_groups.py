@@ -39,7 +39,7 @@ class AsyncGroups:
         return groups.replica(self._array(replication.target_site_id), replication.group, source)
 
     def configure(self, replication: Replication, interval: int) -> bool:
-        """Group, interval, target, permission, schedule: each looked at before it is changed. Nothing is waited for."""
+        """Group, interval, target, permission: each looked at before it is changed. Nothing is waited for; `set_schedule` starts the clock."""
         source, target = self._pair(replication)
         self._names[replication.source_site_id] = source.name
         partner = groups.partner(source, target)
@@ -49,10 +49,7 @@ class AsyncGroups:
         if replica is None:
             return False
         groups.allow(target, replica, True)
-        if not groups.allowed(source, replication.group, partner):
-            return False
-        groups.schedule(source, replication.group, True)
-        return True
+        return groups.allowed(source, replication.group, partner)
 
     def set_members(self, replication: Replication, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
         """CloudNotFound for a volume the array does not have."""

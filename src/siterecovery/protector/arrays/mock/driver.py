@@ -26,7 +26,8 @@ class MockStorageDriver:
             group = world.groups_on(replication.source_site_id).setdefault(
                 replication.group, {"members": [], "snapshots": {}}
             )
-            group |= {"interval": interval, "allowed": True, "enabled": True, "removed": False}
+            group |= {"interval": interval, "allowed": True, "removed": False}
+            group.setdefault("enabled", False)
         return True
 
     def set_members(self, replication: Replication, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
@@ -221,8 +222,8 @@ def _point(replication: Replication, suffix: str, taken: Mapping[str, Any]) -> R
 
 def _size_of(world: World, site_id: str, source: str) -> int:
     """Bytes of a replicated snapshot's member, of a snapshot here, or of a volume here."""
-    if ":" in source:
-        origin, _, rest = source.partition(":")
+    if ":" in source or source.count(".") == 2:
+        origin, rest = source.split(":", 1) if ":" in source else (site_id, source)
         group, suffix, member = rest.split(".", 2)
         taken = world.groups_on(origin).get(group, {}).get("snapshots", {}).get(suffix)
         if taken and member in taken["members"]:
