@@ -167,11 +167,16 @@ class _User:
 
 
 async def create_workload(auth_url: str, machines: tuple[Machine, ...] = WORKLOAD) -> dict[str, str]:
-    """Make the workload as dr-admin through the APIs; returns names with ids. WorkloadError when a call is refused."""
+    """Make what is not there yet as dr-admin through the APIs; returns names with ids of what was made.
+
+    WorkloadError when a call is refused.
+    """
     async with aiohttp.ClientSession() as session:
         user = _User(session, auth_url)
         await user.log_in("dr-admin", PASSWORD, "production")
-        made = await asyncio.gather(*(_machine(user, machine) for machine in machines))
+        there = {item["name"] for item in (await user.call("GET", "compute", "/servers"))["servers"]}
+        missing = [machine for machine in machines if machine.name not in there]
+        made = await asyncio.gather(*(_machine(user, machine) for machine in missing))
     return {name: identifier for part in made for name, identifier in part.items()}
 
 
