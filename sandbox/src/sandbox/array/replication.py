@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sandbox.clock import Timer
 
 _OVERHEAD_BYTES = 4096
+_INSTANT = 1e-3  # a world may ask for transfers of no time at all
 
 
 @dataclass
@@ -254,7 +255,11 @@ class Replication:
                 if moving:
                     running.append((way, session, arrival.transfer))
         for way, session, transfer in running:
-            share = link.bandwidth / len(running) if link.bandwidth else transfer.total / link.transfer_seconds
+            share = (
+                link.bandwidth / len(running)
+                if link.bandwidth
+                else transfer.total / max(link.transfer_seconds, _INSTANT)
+            )
             transfer.rate = share
             left = max(0.0, transfer.total - transfer.done) / share
             self._timers[session.arrival] = self._clock.call_later(left, partial(self._finish, way, session))

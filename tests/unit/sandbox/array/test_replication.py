@@ -361,3 +361,13 @@ def test_group_is_restored_in_one_call(pair: Pair) -> None:
     again = {"names": "back2", "source_names": "array-a:pg.dr-1"}
     assert "already exists" in refusal(pair.b, "POST", "/protection-groups", again, {})
     assert names(pair.b, "/protection-groups", filter="is_local") == ["back"]
+
+
+def test_transfers_of_no_time_still_arrive(pair: Pair) -> None:
+    """A world without transfer time gets its points on the next tick instead of an error."""
+    pair.volumes("v1")
+    pair.replicate("v1")
+    pair.link.transfer_seconds = 0.0
+    pair.send("dr-1")
+    pair.clock.advance(0.01)
+    assert pair.transfers()["array-a:pg.dr-1"]["progress"] == 1.0

@@ -1,0 +1,45 @@
+# One word per habit. Everything is installed into .venv by `setup`; nothing outside the checkout is touched but the cache
+# (SITERECOVERY_CACHE, ~/.cache/siterecovery by default) of what contract and real tests need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEV := hypothesis import-linter mypy openstacksdk pytest pytest-timeout pytest-xdist PyYAML python-openstackclient ruff types-PyYAML types-requests
+
+.PHONY: setup test lint format contract-venv test-real sandbox-up sandbox-down clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml sandbox/pyproject.toml clients/python-protectorclient/pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[mysql,postgresql]' -e sandbox -e clients/python-protectorclient $(DEV)
+	touch $@
+
+test: setup
+	$(BIN)/pytest -q $(TESTS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix-only -q .
+	$(BIN)/ruff format -q .
+
+# py-pure-client and two Cinder releases for the contract tests, in the cache (about five minutes the first time).
+contract-venv: setup
+	$(BIN)/python tests/contract/array/provision.py
+
+# Two real OpenStack sites on loopback: installs them into the cache the first time (about ten minutes).
+test-real: setup
+	$(BIN)/pytest -q tests/real
+
+sandbox-up: setup
+	$(BIN)/sandbox up
+
+sandbox-down: setup
+	$(BIN)/sandbox down
+
+clean:
+	rm -rf $(VENV) .sandbox .mypy_cache .ruff_cache .pytest_cache
