@@ -9,11 +9,12 @@ def create(world: World) -> Flow:
     group = world.plan.group
     made = {group.primary_site_id: "create_primary_group", group.secondary_site_id: "create_secondary_group"}
     body = sequence(
+        enrolment.AnnounceGroup(world, "announce_group"),
         together(*(enrolment.CreateVolumeGroup(world, step, site) for site, step in made.items())),
         enrolment.ActivateGroup(world, "activate_group", made),
         enrolment.PushDocument(world, "push_metadata"),
     )
-    names = (*made.values(), "activate_group", "push_metadata")
+    names = ("announce_group", *made.values(), "activate_group", "push_metadata")
     return Flow("create_group", body, tuple(Phase(name) for name in names))
 
 

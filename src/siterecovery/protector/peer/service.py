@@ -64,7 +64,7 @@ class PeerService:
 
     def view(self, group_id: str, project_id: str | None = None) -> Answer:
         """GET replica/view."""
-        return self._store.run(lambda tx: to_json(self._view(self._group(tx, group_id, project_id))))
+        return self._store.run(lambda tx: to_json(self._view(tx, self._group(tx, group_id, project_id))))
 
     def put(self, group_id: str, signed: object, project_id: str | None = None) -> Answer:
         """PUT replica: `accepted` also when this site had the same; False when what it has is newer."""
@@ -117,7 +117,8 @@ class PeerService:
     def _document(self, message: Message) -> Document:
         return document.load(_field(message, "document", dict), self._identity, group_id=message.group_id)
 
-    def _view(self, group: ProtectionGroup) -> View:
+    def _view(self, tx: Transaction, group: ProtectionGroup) -> View:
+        delegation = tx.tenants.delegation(group.project_id)
         return View(
             epoch=group.failover_epoch,
             version=group.metadata_version,
@@ -126,6 +127,7 @@ class PeerService:
             claim=group.claim,
             hold_operation_id=group.hold_operation_id,
             site_name=self._site_name,
+            trust_id=delegation.trust_id if delegation is not None else None,
         )
 
     def _claim(self, tx: Transaction, message: Message, sender: Site) -> Answer:

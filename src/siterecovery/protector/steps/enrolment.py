@@ -87,6 +87,13 @@ class PushDocument(ProtectorStep):
         return Outcome({"version": version}, (change,))
 
 
+class AnnounceGroup(PushDocument):
+    """The peer hears of a new group first: it tells its delegation, with which the volume group there is made."""
+
+    def undo(self, call: Call) -> None:
+        self.world.peer.forget(self.world.plan.group)
+
+
 class CreateVolumeGroup(ProtectorStep):
     """The group's generic volume group on one site. Found again by its key, which stands in its description."""
 

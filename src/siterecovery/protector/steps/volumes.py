@@ -16,6 +16,12 @@ from siterecovery.protector.store.base import Transaction
 from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
 
 SETTLED = frozenset({"available", "in-use"})
+MANAGING = frozenset({"managing", "creating"})
+"""Cinder's API shows a volume that is being managed as `creating`, and one whose managing failed as `error` (seen with 2026.1)."""
+
+
+def failed(volume: CinderVolume) -> bool:
+    return volume.status.startswith("error")
 
 POLICY_REMEDY = (
     "Allow volume_extension:volume_manage, volume_unmanage and services:index for the member role (rule:admin_or_owner) in "
@@ -72,7 +78,7 @@ class ManageVolume(ProtectorStep):
     def look(self, call: Call) -> Answer | None:
         """One that failed was never managed; it is put away and managed anew."""
         for found in self._mine(call):
-            if found.status == "error_managing":
+            if failed(found):
                 self._put_away(call, found)
             else:
                 return self._arrival(call, found.id)
@@ -88,7 +94,7 @@ class ManageVolume(ProtectorStep):
         )
 
     def _managed(self, seen: CinderVolume | None) -> Outcome | None:
-        if seen is None or seen.status == "managing":
+        if seen is None or seen.status in MANAGING:
             return None
         if seen.status not in SETTLED:
             raise Unsettled(
@@ -114,9 +120,9 @@ class ManageVolume(ProtectorStep):
                 raise Unsettled(
                     f"Volume {found.id} is still attached to server {found.attachments[0]}.", resource_id=found.id
                 )
-            if found.status == "managing":
+            if found.status in MANAGING:
                 raise Unsettled(f"Volume {found.id} is still being managed.", resource_id=found.id)
-            if found.status == "error_managing":
+            if failed(found):
                 self._put_away(call, found)
             else:
                 self._unmanage(call, found)
