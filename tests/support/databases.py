@@ -79,6 +79,13 @@ class Server:
             self._process.wait()
         self._process = None
 
+    def create_database(self, name: str) -> str:
+        """Answers its URL."""
+        engine = sa.create_engine(self.url(""), isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        return self.url(name)
+
     def freeze(self) -> None:
         """It keeps its connections and answers nothing."""
         assert self._process is not None
@@ -117,7 +124,6 @@ class MariaDb(Server):
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={self.directory}/data", "--skip-test-db"]
         _run([*install, "--auth-root-authentication-method=normal", f"--user={_me()}"])
         (self.directory / "init.sql").write_text(
-            f"CREATE DATABASE IF NOT EXISTS protector;\n"
             f"CREATE USER IF NOT EXISTS '{USER}'@'{HOST}' IDENTIFIED BY '{PASSWORD}';\n"
             f"GRANT ALL ON *.* TO '{USER}'@'{HOST}';\n"
         )
@@ -185,7 +191,7 @@ def launch(kind: type[Server]) -> Iterator[Server]:
     try:
         server.prepare()
         server.start()
-        _create_database(server)
+        server.create_database("protector")
         yield server
     finally:
         server.remove()
@@ -236,13 +242,6 @@ def _found(name: str, pattern: str) -> str | None:
     """Where Debian puts it (the newest version), or wherever the path says."""
     installed = sorted(glob.glob(pattern))
     return installed[-1] if installed else shutil.which(name)
-
-
-def _create_database(server: Server) -> None:
-    engine = sa.create_engine(server.url(""), isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
-    with engine.connect() as connection:
-        if server.kind == "postgresql":
-            connection.exec_driver_sql("CREATE DATABASE protector")
 
 
 def _run(command: list[str], **options: Any) -> None:

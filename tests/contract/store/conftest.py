@@ -1,6 +1,7 @@
 """The same suite on SQLite, MariaDB and PostgreSQL."""
 
-from collections.abc import Callable, Iterator
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,24 +14,36 @@ from siterecovery.protector.store.secrets import Keys
 from siterecovery.protector.store.sql_store import SqlStore, open_store
 from siterecovery.protector.store.tables import metadata
 from support.databases import Server, mariadb_server, postgresql_server
+from support.stores import DRAIN, TTL, Open
 
 __all__ = ["mariadb_server", "postgresql_server"]
 
-DRAIN = 30.0
-TTL = 60.0
-Open = Callable[..., SqlStore]
-
 
 @pytest.fixture(scope="session", params=["sqlite", "mariadb", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def server(kind: str, request: pytest.FixtureRequest) -> Server | None:
+    """None for SQLite."""
+    found: Server | None = None if kind == "sqlite" else request.getfixturevalue(f"{kind}_server")
+    return found
+
+
+@pytest.fixture(scope="session")
+def url(server: Server | None, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database with this release's tables."""
-    if request.param == "sqlite":
-        address = f"sqlite:///{tmp_path_factory.mktemp('store')}/protector.db"
-    else:
-        server: Server = request.getfixturevalue(f"{request.param}_server")
-        address = server.url()
+    address = server.url() if server else f"sqlite:///{tmp_path_factory.mktemp('store')}/protector.db"
     migrate(address)
     return address
+
+
+@pytest.fixture
+def empty_url(server: Server | None, tmp_path: Path) -> str:
+    """A database without tables."""
+    name = f"empty_{secrets.token_hex(4)}"
+    return server.create_database(name) if server else f"sqlite:///{tmp_path}/{name}.db"
 
 
 @pytest.fixture

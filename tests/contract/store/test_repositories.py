@@ -48,7 +48,9 @@ def test_a_group_keeps_every_field(store: SqlStore) -> None:
 
 def test_a_group_with_defaults_gets_its_time_of_creation(store: SqlStore) -> None:
     """Only `created_at` differs from what was saved: it is the database's, and later saves leave it alone."""
-    now = store.run(lambda tx: (tx.groups.save(group("g1")), tx.now())[1])
+    with store.begin() as tx:
+        now = tx.now()
+        tx.groups.save(group("g1"))
     found = store.run(lambda tx: tx.groups.get("g1"))
     assert found == dataclasses.replace(group("g1"), created_at=now)
     store.run(lambda tx: tx.groups.save(group("g1")))

@@ -19,7 +19,7 @@ from siterecovery.protector.store.columns import MICROSECONDS, SQLITE_CLOCK
 
 CONNECT = 3
 LOCK_WAIT = 5
-ANSWER = 20
+ANSWER = 10
 Clock = Callable[[], float]
 """Seconds since 1970."""
 

@@ -97,9 +97,12 @@ def trouble(error: exc.SQLAlchemyError) -> Trouble:
 def _of_driver(cause: BaseException) -> Trouble:
     if isinstance(cause, sqlite3.Error):
         return _of_sqlite(cause)
-    if hasattr(cause, "sqlstate"):
-        return _of_postgres(cause.sqlstate)
-    number = cause.args[0] if cause.args else None
+    if cause.args and isinstance(cause.args[0], int):
+        return _of_mysql(cause.args[0])
+    return _of_postgres(getattr(cause, "sqlstate", None))
+
+
+def _of_mysql(number: int) -> Trouble:
     if number in _MYSQL_AGAIN:
         return Trouble.AGAIN
     if number in _MYSQL_GONE:
@@ -154,7 +157,6 @@ def translate(error: exc.SQLAlchemyError) -> ProtectorError:
 def _words(error: exc.SQLAlchemyError) -> str:
     """The kind of the error and its number: enough to look it up, without a value or an address."""
     cause = getattr(error, "orig", None) or error
-    number = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
-    if number is None and cause.args and isinstance(cause.args[0], int):
-        number = cause.args[0]
+    number = cause.args[0] if cause.args and isinstance(cause.args[0], int) else None
+    number = number or getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
     return f"{type(cause).__name__} {number}" if number else type(cause).__name__
