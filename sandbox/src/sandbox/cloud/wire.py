@@ -133,7 +133,7 @@ def _bind(service: Service, route: Route, cloud: Cloud) -> Callable[[web.Request
         if service.name == "compute":
             headers["X-Compute-Request-Id"] = request_id
         try:
-            raw = await request.read() if request.can_read_body else b""
+            raw = await request.read() if request.body_exists else b""
             call = _call(service, route, cloud, request, raw, request_id)
             if service.versions is not None:
                 headers.update(service.versions.headers(call.minor))
