@@ -31,7 +31,8 @@ def a_volume(identity: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("trouble", [BUSY, (429, {}), (500, {}), requests.ConnectionError("reset")])
 def test_reads_are_repeated(trouble: Any) -> None:
     """A busy or silent service is asked again, a little later."""
-    fake, pauses = FakeCloud({"GET /nova/servers/i1": [trouble, trouble, {"server": SERVER}]}), []
+    fake = FakeCloud({"GET /nova/servers/i1": [trouble, trouble, {"server": SERVER}]})
+    pauses: list[float] = []
     server = clouds_on(fake, pauses=pauses).tenant("s1", PROJECT).compute.server("i1")
     assert server is not None
     assert len(pauses) == 2
@@ -39,7 +40,8 @@ def test_reads_are_repeated(trouble: Any) -> None:
 
 def test_reads_give_up() -> None:
     """After four attempts the last error is told."""
-    fake, pauses = FakeCloud({"GET /nova/servers/i1": BUSY}), []
+    fake = FakeCloud({"GET /nova/servers/i1": BUSY})
+    pauses: list[float] = []
     with pytest.raises(CloudBusy, match=r"Nova on site site-b: GET /servers/i1: later \(HTTP 503\)"):
         clouds_on(fake, pauses=pauses).tenant("s1", PROJECT).compute.server("i1")
     assert len(fake.calls("GET /nova/servers/i1")) == 4
@@ -48,7 +50,8 @@ def test_reads_give_up() -> None:
 def test_retry_after_is_honoured() -> None:
     """The service's own wish decides the pause, within reason."""
     answers = [(429, {}, {"Retry-After": "7"}), (429, {}, {"Retry-After": "9999"}), {"server": SERVER}]
-    fake, pauses = FakeCloud({"GET /nova/servers/i1": answers}), []
+    fake = FakeCloud({"GET /nova/servers/i1": answers})
+    pauses: list[float] = []
     clouds_on(fake, pauses=pauses).tenant("s1", PROJECT).compute.server("i1")
     assert pauses == [7.0, Pace().patience]
 
@@ -184,27 +187,19 @@ def test_an_operation_id_of_any_form_becomes_a_request_id() -> None:
     assert len(first) == len("req-") + 36
 
 
-def test_every_call_has_time_limits() -> None:
+def test_every_call_has_time_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The session's adapter adds (connect, read) to whatever comes without, keystoneauth's own calls included."""
-    session = http_session(access(connect_timeout=1.5, read_timeout=20.0))
     seen: list[Any] = []
-    adapter = session.get_adapter("http://cloud")
-
-    class Wire(requests.adapters.HTTPAdapter):
-        pass
-
-    original = requests.adapters.HTTPAdapter.send
 
     def record(self: Any, request: Any, **options: Any) -> requests.Response:
         seen.append(options["timeout"])
         return requests.Response()
 
-    requests.adapters.HTTPAdapter.send = record  # type: ignore[method-assign]
-    try:
-        adapter.send(requests.Request("GET", "http://cloud").prepare(), timeout=None)
-        adapter.send(requests.Request("GET", "http://cloud").prepare(), timeout=(9, 9))
-    finally:
-        requests.adapters.HTTPAdapter.send = original  # type: ignore[method-assign]
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", record)
+    session = http_session(access(connect_timeout=1.5, read_timeout=20.0))
+    adapter, request = session.get_adapter("http://cloud"), requests.Request("GET", "http://cloud").prepare()
+    adapter.send(request, timeout=None)
+    adapter.send(request, timeout=(9, 9))
     assert seen == [(1.5, 20.0), (9, 9)]
     assert session.trust_env is False
 
