@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -176,11 +176,11 @@ def pause(attempt: int, asked: float | None) -> float:
 
 def normal_url(url: str) -> str:
     """`https://host[:port]`; a bare host is completed. Plain HTTP would show the token to everybody."""
-    text = url.strip().rstrip("/")
-    text = text if "://" in text else f"https://{text}"
-    if not text.startswith("https://") or not text.removeprefix("https://").split("/")[0]:
+    text = url.strip()
+    parts = urlsplit(text if "://" in text else f"https://{text}")
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
         raise BadRequest(f"'{url}' is no address of an array.", remedy="Give https://<virtual management address>.")
-    return text
+    return f"https://{parts.netloc.lower()}"
 
 
 def _of(values: Mapping[str, str], url: str) -> str | None:

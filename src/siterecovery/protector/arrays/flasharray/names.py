@@ -37,6 +37,7 @@ def same(one: str, other: str) -> bool:
 
 def origins(source: str) -> set[str]:
     """What an array may name as the source of a copy of `source`: the snapshot itself, or the volume it was taken of."""
-    array, colon, local = source.partition(":") if "::" not in source else ("", "", source)
+    remote = ":" in source and "::" not in source
+    array, local = source.split(":", 1) if remote else ("", source)
     volume = local.rpartition(".")[2] if local.count(".") >= 2 else local.partition(".")[0]
-    return {name.lower() for name in (source, volume, f"{array}{colon}{volume}")}
+    return {name.lower() for name in (source, volume, f"{array}:{volume}" if remote else volume)}
