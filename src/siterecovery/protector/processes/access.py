@@ -33,7 +33,11 @@ class RegisteredSites(Mapping[str, SiteAccess]):
         return sum(1 for _ in self)
 
     def _configured(self, site: Site) -> AccessSettings | None:
-        return self._settings.service_auth if site.name == self._settings.site_name else self._settings.sites.get(site.name)
+        return (
+            self._settings.service_auth
+            if site.name == self._settings.site_name
+            else self._settings.sites.get(site.name)
+        )
 
     def _access(self, site: Site, access: AccessSettings) -> SiteAccess:
         """The address comes from the configuration: what was registered is for people to read."""

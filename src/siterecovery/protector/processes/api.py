@@ -1,42 +1,51 @@
-"""`protector-api`: the REST service. Stateless; stopped by SIGTERM, answers what it has begun."""
+"""`protector-api`: serves the REST API. Stateless; at SIGTERM the requests under way are finished first."""
 
 import logging
 import signal
-import sys
+from collections.abc import Sequence
 from types import FrameType
 
-import waitress
-from keystonemiddleware import auth_token
+from waitress.server import create_server
 
-from siterecovery.protector.api.deploy import make_app
-from siterecovery.protector.processes import command, logs, wiring
+from siterecovery.protector.processes import entry, wiring
 from siterecovery.protector.processes.settings import Settings
 
 LOG = logging.getLogger(__name__)
+NAME = "protector-api"
 
 
-def main() -> None:
-    arguments = command.parser("protector-api", "Protector's REST service").parse_args()
-    sys.exit(command.run(arguments, serve))
+class _Stop(Exception):
+    """SIGTERM has arrived."""
 
 
-def serve(settings: Settings) -> None:
-    logs.set_up(debug=settings.debug, log_file=settings.log_file)
-    parts = wiring.assemble(settings)
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = entry.parser(NAME, "Serve Protector's REST API.").parse_args(arguments)
+    return entry.run(NAME, given.config_file, serve, logging=True)
 
-    def check(app: object) -> object:
-        return auth_token.AuthProtocol(app, {"oslo_config_config": settings.conf})
 
-    app = make_app(wiring.make_services(parts), wiring.make_enforcer(settings), check, settings.limits)  # type: ignore[arg-type]
-    server = waitress.create_server(app, host=settings.host, port=settings.port, threads=settings.api_threads)
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(0)
-
-    signal.signal(signal.SIGTERM, stop)
-    LOG.info("protector-api of %s listens on %s:%s", settings.site_name, settings.host, settings.port)
+def serve(found: Settings) -> None:
+    parts = wiring.make_parts(found)
+    server = create_server(
+        wiring.make_app(found, wiring.make_services(parts)),
+        host=found.api.host,
+        port=found.api.port,
+        threads=found.api.threads,
+        max_request_body_size=max(found.api.max_document_size, found.api.max_body_size) + 1,
+        ident=None,
+        clear_untrusted_proxy_headers=True,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _raise_stop)
+    LOG.info("protector-api of site %s listens on %s:%s", found.site_name, found.api.host, server.effective_port)
     try:
         server.run()
+    except _Stop:
+        LOG.info("protector-api stops: requests under way are finished first")
     finally:
+        server.task_dispatcher.shutdown(cancel_pending=False)
         server.close()
         parts.close()
+
+
+def _raise_stop(number: int, frame: FrameType | None) -> None:
+    raise _Stop

@@ -7,8 +7,10 @@ Protector has there must be the one that the Protector there takes its trusts fo
 import threading
 import time
 from collections.abc import Callable
+from typing import cast
 from urllib.parse import quote
 
+from siterecovery.protector.clouds.identity import Actor
 from siterecovery.protector.clouds.registry import SiteClouds
 from siterecovery.protector.domain.errors import CloudError, Forbidden
 from siterecovery.protector.domain.secret import Secret
@@ -53,11 +55,15 @@ class Delegations:
 
     def _ask(self, site_id: str, project_id: str) -> str | None:
         assert self.clouds is not None, "the wiring sets it before anybody asks"
-        actor = self.clouds.service_actor(site_id)
+        actor = cast(Actor, self.clouds.service(site_id, project_id).identity)
         trusts = self.clouds.trusts(site_id)
         path = f"/OS-TRUST/trusts?trustee_user_id={quote(trusts.trustee_user_id())}"
         listed = trusts.call("GET", path, Secret(actor.token()), None).get("trusts", ())
-        fitting = [t for t in listed if t.get("project_id") == project_id and t.get("impersonation") and not t.get("deleted_at")]
+        fitting = [
+            t
+            for t in listed
+            if t.get("project_id") == project_id and t.get("impersonation") and not t.get("deleted_at")
+        ]
         return str(fitting[-1]["id"]) if fitting else None
 
 
@@ -71,7 +77,9 @@ class TenantTrusts:
 
     def create(self, *, token: str, project_id: str, user_id: str) -> str:
         try:
-            return self._clouds.trusts(self._own()).ensure(Secret(token), trustor_user_id=user_id, project_id=project_id)
+            return self._clouds.trusts(self._own()).ensure(
+                Secret(token), trustor_user_id=user_id, project_id=project_id
+            )
         except CloudError as error:
             if error.http_status not in (401, 403, 404):
                 raise

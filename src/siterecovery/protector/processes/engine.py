@@ -3,34 +3,45 @@
 import asyncio
 import logging
 import signal
-import sys
+from collections.abc import Sequence
 
-from siterecovery.protector.processes import command, logs, wiring
+from siterecovery.protector.engine import Engine, EngineSettings
+from siterecovery.protector.planning import Limits, Planning
+from siterecovery.protector.processes import entry, wiring
 from siterecovery.protector.processes.settings import Settings
 from siterecovery.workflow.clock import SystemClock
 from siterecovery.workflow.workers import ThreadWorkers
 
 LOG = logging.getLogger(__name__)
+NAME = "protector-engine"
 
 
-def main() -> None:
-    arguments = command.parser("protector-engine", "Protector's engine").parse_args()
-    sys.exit(command.run(arguments, work))
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = entry.parser(NAME, "Run Protector's operations.").parse_args(arguments)
+    return entry.run(NAME, given.config_file, work, logging=True)
 
 
-def work(settings: Settings) -> None:
-    logs.set_up(debug=settings.debug, log_file=settings.log_file)
-    parts = wiring.assemble(settings)
-    workers = ThreadWorkers(settings.engine.threads)
+def work(found: Settings) -> None:
+    parts = wiring.make_parts(found)
+    workers = ThreadWorkers(found.engine.threads)
     try:
-        asyncio.run(_run(parts, workers))
+        asyncio.run(run(parts, workers))
     finally:
         workers.close()
         parts.close()
 
 
-async def _run(parts: wiring.Parts, workers: ThreadWorkers) -> None:
-    engine = wiring.make_engine(parts, SystemClock(), workers)
+def make_engine(parts: wiring.Parts, workers: ThreadWorkers) -> Engine:
+    wanted = parts.settings.engine
+    limits = Limits(wanted.stop_timeout, wanted.boot_timeout, wanted.transfer_timeout)
+    planning = Planning(parts.store, parts.clouds, parts.drivers, parts.peers, limits)
+    engine = EngineSettings(wanted.poll_interval, wanted.lease_ttl, wanted.duty_interval, wanted.operations)
+    return Engine(parts.store, planning, SystemClock(), workers, engine, duties=parts.duties)
+
+
+async def run(parts: wiring.Parts, workers: ThreadWorkers) -> None:
+    """Until SIGTERM or SIGINT."""
+    engine = make_engine(parts, workers)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, engine.stop)

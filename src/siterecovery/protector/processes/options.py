@@ -15,7 +15,7 @@ DEFAULT = [
     cfg.StrOpt("state_path", default="/var/lib/protector", help="Directory for what the service itself writes."),
 ]
 API = [
-    cfg.StrOpt("host", default="0.0.0.0", help="Address to listen on."),
+    cfg.StrOpt("host", default="127.0.0.1", help="Address to listen on."),
     cfg.PortOpt("port", default=8788, help="Port to listen on; 0 takes a free one."),
     cfg.IntOpt("threads", default=16, min=1, max=512, help="Requests served at once."),
     cfg.IntOpt("max_body_size", default=1024 * 1024, min=1024, help="Bytes of a request's body."),
@@ -105,10 +105,8 @@ SYNC = [
     cfg.FloatOpt("read_timeout", default=20, min=0.5, help="Seconds to wait for the peer's answer."),
 ]
 SECRETS = [
-    cfg.StrOpt("key_file", default="/etc/protector/secrets.key", help="Keys that seal array tokens in the database."),
-    cfg.StrOpt(
-        "identity_key_file", default="/etc/protector/identity.key", help="Keys that sign what goes to the peer."
-    ),
+    cfg.StrOpt("key_file", help="Keys that seal array tokens in the database; <state_path>/secrets.key without it."),
+    cfg.StrOpt("identity_key_file", help="Keys that sign what goes to the peer; <state_path>/identity.key without it."),
 ]
 GROUPS: dict[str, list[Any]] = {
     "DEFAULT": DEFAULT,

@@ -49,7 +49,9 @@ class CloudPrecheck:
         found = _servers(cloud, name_or_id)
         if len(found) != 1:
             how_many = "No instance" if not found else "More than one instance"
-            unmet = Unmet("instance.not_found", f"{how_many} '{name_or_id}' exists in the project.", "Name it by its id.")
+            unmet = Unmet(
+                "instance.not_found", f"{how_many} '{name_or_id}' exists in the project.", "Name it by its id."
+            )
             return InstanceFound("", name_or_id, (unmet,))
         server = found[0]
         return InstanceFound(server.id, server.name, tuple(_unmet_volumes(cloud, server, volume_type)))

@@ -39,7 +39,7 @@ class WorldProbes:
     def validate(self, site: Site) -> SiteReport:
         try:
             cloud = self._clouds.service(site.id, ANY_PROJECT)
-            found: dict[str, str] = dict(cloud.probe())
+            found: dict[str, str] = {str(name): said for name, said in cloud.probe().items()}
         except ProtectorError as error:
             found = dict.fromkeys(("keystone", "nova", "cinder", "neutron"), f"{error.detail} {error.remedy}".strip())
         found["protector"] = self._protector(site)
@@ -69,7 +69,9 @@ class WorldProbes:
         if not answers:
             return Check(site.name, "error", "Keystone does not answer")
         said = self._protector(site)
-        return Check(site.name, "ok" if said == "ok" else "error", "Reachable, version compatible" if said == "ok" else said)
+        return Check(
+            site.name, "ok" if said == "ok" else "error", "Reachable, version compatible" if said == "ok" else said
+        )
 
     def storage(self) -> Check:
         """The arrays are known from the policies: every group's are asked, each array once."""

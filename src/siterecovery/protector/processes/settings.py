@@ -1,7 +1,8 @@
-"""Settings: `protector.conf`, read once into plain values and passed in. Nothing else of Protector knows where they come from.
+"""protector.conf, read once into frozen values: nothing behind this file knows oslo.config, and there is no global CONF.
 
-oslo.config with an instance of its own (no global CONF). `[keystone_authtoken]` and `[oslo_policy]` belong to their libraries, which read them from the same
-instance. The names of `[engine]`'s clean-up options and their ranges are the product's documents'.
+`[keystone_authtoken]` and `[oslo_policy]` belong to their libraries, which read them from `Settings.conf`.
+
+SettingsError (BadRequest)   the configuration cannot be used: the sentence names section and option, and the process ends with 1
 """
 
 import dataclasses
@@ -10,97 +11,60 @@ from pathlib import Path
 from typing import Any
 
 from oslo_config import cfg
+from oslo_policy import opts as policy_opts
 
-from siterecovery.protector.api.deploy import Limits
-from siterecovery.protector.arrays.settings import ArraySettings
-from siterecovery.protector.clouds.access import SiteAccess
 from siterecovery.protector.domain.errors import BadRequest
 from siterecovery.protector.domain.plan import PlanConfig
 from siterecovery.protector.domain.secret import Secret
+from siterecovery.protector.processes import options
 
 DEFAULT_FILE = "/etc/protector/protector.conf"
-SITE_PREFIX = "site:"
+POLICY_FILE = "/etc/protector/policy.yaml"
+_SITE = "site:"
 
-_ACCOUNT = [
-    cfg.StrOpt("auth_url", help="Keystone of the site."),
-    cfg.StrOpt("username", default="protector"),
-    cfg.StrOpt("password", secret=True),
-    cfg.StrOpt("project_name", default="service"),
-    cfg.StrOpt("user_domain_name", default="Default"),
-    cfg.StrOpt("project_domain_name", default="Default"),
-    cfg.StrOpt("region_name"),
-    cfg.StrOpt("interface", default="public"),
-    cfg.StrOpt("cafile", help="CA bundle for TLS to the site."),
-    cfg.StrOpt("group_type", help="Cinder group type of the groups; the first suitable one when unset."),
-    cfg.StrOpt("protector_endpoint", help="The site's Protector, where its catalog does not tell."),
-]
 
-OPTIONS: Mapping[str, Sequence[cfg.Opt]] = {
-    "DEFAULT": [
-        cfg.StrOpt("site_name", help="What this site is called in `site create`."),
-        cfg.BoolOpt("debug", default=False),
-        cfg.StrOpt("log_file"),
-        cfg.StrOpt("state_path", default="/var/lib/protector"),
-    ],
-    "api": [
-        cfg.HostAddressOpt("host", default="127.0.0.1"),
-        cfg.PortOpt("port", default=8788),
-        cfg.IntOpt("threads", default=16, min=1),
-        cfg.IntOpt("max_body", default=1024 * 1024, help="Bytes."),
-        cfg.FloatOpt("requests_per_minute", default=0, help="Per user; 0 is no limit."),
-    ],
-    "engine": [
-        cfg.FloatOpt("cleanup_timeout_seconds", default=300, min=60),
-        cfg.IntOpt("cleanup_retry_attempts", default=3, min=1),
-        cfg.BoolOpt("cleanup_on_test_failover", default=True),
-        cfg.BoolOpt("retain_source_volumes_on_failover", default=False),
-        cfg.FloatOpt("lease_ttl", default=30, min=1, help="Seconds an engine may be silent before another takes over."),
-        cfg.FloatOpt("poll_interval", default=1, min=0.05, help="Seconds between looks for work."),
-        cfg.FloatOpt("duty_interval", default=5, min=0.1, help="Seconds between looks at groups at rest and the peer."),
-        cfg.FloatOpt(
-            "call_timeout", default=60, min=1, help="Seconds a call to a cloud may take, as the client sees it."
-        ),
-        cfg.FloatOpt(
-            "server_call_timeout", default=60, min=0, help="Seconds a service may go on with a call its client gave up."
-        ),
-        cfg.IntOpt("threads", default=64, min=4),
-        cfg.FloatOpt("stop_timeout", default=300, min=1),
-        cfg.FloatOpt("boot_timeout", default=900, min=1),
-        cfg.FloatOpt("transfer_timeout", default=3600, min=1),
-    ],
-    "database": [
-        cfg.StrOpt("connection", secret=True, help="SQLAlchemy URL: sqlite, mysql+pymysql or postgresql+psycopg.")
-    ],
-    "service_auth": _ACCOUNT,
-    "storage": [
-        cfg.StrOpt("driver", default="flasharray"),
-        cfg.ListOpt(
-            "allowed_array_urls", default=[], help="The only arrays a tenant's policy can make the service call."
-        ),
-        cfg.StrOpt("ca_file"),
-        cfg.BoolOpt("verify", default=True),
-        cfg.DictOpt("fingerprints", default={}, help="Pinned SHA-256 certificates by URL."),
-        cfg.StrOpt("test_volume_type"),
-    ],
-    "sync": [cfg.StrOpt("mode", default="auto", choices=["auto", "server", "client"])],
-    "secrets": [cfg.StrOpt("key_file"), cfg.StrOpt("identity_key_file")],
-}
+class SettingsError(BadRequest):
+    """What is wrong with the configuration, for an operator."""
+
+    code, title = "configuration", "The configuration cannot be used"
 
 
 @dataclasses.dataclass(frozen=True)
-class Engine:
-    """`[engine]`, in seconds; `plan` is what each accepted operation takes with it."""
+class ApiSettings:
+    """Bytes, and requests per minute."""
 
-    plan: PlanConfig
-    lease_ttl: float
-    poll_interval: float
-    duty_interval: float
-    call_timeout: float
-    server_call_timeout: float
+    host: str
+    port: int
     threads: int
+    max_body_size: int
+    max_document_size: int
+    requests_per_minute: float
+    request_burst: float
+    failures_per_minute: float
+    page_size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineTimes:
+    """`[engine]`; seconds."""
+
+    cleanup_timeout_seconds: float
+    cleanup_timeout_floor: float
+    cleanup_retry_attempts: int
+    cleanup_on_test_failover: bool
+    retain_source_volumes_on_failover: bool
+    allow_hard_stop: bool
     stop_timeout: float
     boot_timeout: float
     transfer_timeout: float
+    lease_ttl: float
+    poll_interval: float
+    duty_interval: float
+    connect_timeout: float
+    call_timeout: float
+    server_call_timeout: float
+    threads: int
+    operations: int
 
     @property
     def drain(self) -> float:
@@ -109,158 +73,210 @@ class Engine:
 
 
 @dataclasses.dataclass(frozen=True)
-class Account:
-    """One site's service account; `endpoint` of the Protector there."""
+class AccessSettings:
+    """`[service_auth]`, or a peer's `[site:<name>]`."""
 
-    name: str
     auth_url: str
     username: str
     password: Secret
     project_name: str
-    user_domain: str
-    project_domain: str
+    user_domain_name: str
+    project_domain_name: str
     region_name: str | None
     interface: str
     cafile: str | None
     group_type: str | None
-    endpoint: str | None
+    protector_endpoint: str | None = None
 
-    def access(self, site_id: str, read_timeout: float) -> SiteAccess:
-        return SiteAccess(
-            site_id=site_id,
-            name=self.name,
-            auth_url=self.auth_url,
-            username=self.username,
-            password=self.password,
-            project_name=self.project_name,
-            user_domain=self.user_domain,
-            project_domain=self.project_domain,
-            region_name=self.region_name,
-            interface=self.interface,
-            cafile=self.cafile,
-            read_timeout=read_timeout,
-            group_type=self.group_type,
-        )
+
+@dataclasses.dataclass(frozen=True)
+class StorageSettings:
+    driver: str
+    allowed_array_urls: tuple[str, ...]
+    ca_file: str | None
+    verify: bool
+    fingerprints: Mapping[str, str]
+    array_ids: Mapping[str, str]
+    rest_ceiling: tuple[int, int]
+    test_volume_type: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class SyncSettings:
+    """Seconds."""
+
+    mode: str
+    connect_timeout: float
+    read_timeout: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything `protector.conf` says. `accounts` by site name, this site's own among them; `conf` is for the libraries only."""
+    """`sites` are the peers by name; `conf` is only for the libraries that want it."""
 
-    conf: cfg.ConfigOpts
     site_name: str
     debug: bool
     log_file: str | None
+    log_json: bool
     state_path: Path
-    host: str
-    port: int
-    api_threads: int
-    limits: Limits
-    engine: Engine
-    database: str
-    accounts: Mapping[str, Account]
-    arrays: ArraySettings
-    sync_mode: str
+    api: ApiSettings
+    engine: EngineTimes
+    database_url: Secret
+    database_pool: int
+    service_auth: AccessSettings
+    sites: Mapping[str, AccessSettings]
+    storage: StorageSettings
+    sync: SyncSettings
     key_file: Path
     identity_key_file: Path
+    conf: Any = dataclasses.field(repr=False)
+
+    @property
+    def plan(self) -> PlanConfig:
+        """What each accepted operation takes with it."""
+        engine = self.engine
+        return PlanConfig(
+            retain_source_volumes=engine.retain_source_volumes_on_failover,
+            cleanup_on_test_failover=engine.cleanup_on_test_failover,
+            cleanup_timeout_seconds=engine.cleanup_timeout_seconds,
+            cleanup_retry_attempts=engine.cleanup_retry_attempts,
+            allow_hard_stop=engine.allow_hard_stop,
+            test_volume_type=self.storage.test_volume_type,
+        )
 
 
-def options() -> cfg.ConfigOpts:
+def load(files: Sequence[str | Path] = ()) -> Settings:
+    """From these files, or from the default one. Raises SettingsError."""
     conf = cfg.ConfigOpts()
-    for group, found in OPTIONS.items():
-        conf.register_opts(found, group=None if group == "DEFAULT" else group)
-    return conf
-
-
-def load(files: Sequence[str]) -> Settings:
-    """Raises BadRequest with what is wrong, and where."""
-    conf = options()
+    options.register(conf)
+    named = [str(file) for file in files or (DEFAULT_FILE,)]
     try:
-        conf([], project="protector", default_config_files=list(files))
-        return _settings(conf)
+        conf([], project="protector", default_config_files=named)
+        policy_opts.set_defaults(conf, policy_file=POLICY_FILE)
+        settings = _read(conf)
+    except cfg.ConfigFilesNotFoundError as error:
+        raise SettingsError(f"The configuration file {', '.join(error.config_files)} cannot be read.") from error
+    except cfg.RequiredOptError as error:
+        section = getattr(error.group, "name", None) or error.group or "DEFAULT"
+        raise SettingsError(f"[{section}] {error.opt_name} is missing.", remedy=f"Set it in {named[-1]}.") from error
     except (cfg.Error, ValueError) as error:
-        raise BadRequest(f"The configuration cannot be used: {error}", remedy=f"Correct {', '.join(files)}.") from error
+        raise SettingsError(f"The configuration is wrong: {error}", remedy=f"Correct {', '.join(named)}.") from error
+    _check(settings)
+    return settings
 
 
-def _settings(conf: cfg.ConfigOpts) -> Settings:
+def _read(conf: Any) -> Settings:
     state = Path(conf.state_path)
-    site_name = _needed(conf.site_name, "DEFAULT", "site_name")
     return Settings(
-        conf=conf,
-        site_name=site_name,
+        site_name=conf.site_name,
         debug=conf.debug,
         log_file=conf.log_file,
+        log_json=conf.log_json,
         state_path=state,
-        host=conf.api.host,
-        port=conf.api.port,
-        api_threads=conf.api.threads,
-        limits=Limits(max_body=conf.api.max_body, requests_per_minute=conf.api.requests_per_minute),
-        engine=_engine(conf),
-        database=_needed(conf.database.connection, "database", "connection"),
-        accounts=_accounts(conf, site_name),
-        arrays=_arrays(conf, site_name, state),
-        sync_mode=conf.sync.mode,
+        api=_section(ApiSettings, conf.api),
+        engine=_section(EngineTimes, conf.engine),
+        database_url=Secret(conf.database.connection),
+        database_pool=conf.database.pool_size,
+        service_auth=_access(conf.service_auth),
+        sites=_peers(conf),
+        storage=_storage(conf.storage),
+        sync=_section(SyncSettings, conf.sync),
         key_file=Path(conf.secrets.key_file or state / "secrets.key"),
         identity_key_file=Path(conf.secrets.identity_key_file or state / "identity.key"),
+        conf=conf,
     )
 
 
-def _needed(value: str | None, section: str, name: str) -> str:
-    if not value:
-        raise ValueError(f"[{section}] {name} is not set")
-    return value
+def _section(kind: type[Any], group: Any, **given: Any) -> Any:
+    names = [field.name for field in dataclasses.fields(kind) if field.name not in given]
+    return kind(**{name: getattr(group, name) for name in names}, **given)
 
 
-def _engine(conf: cfg.ConfigOpts) -> Engine:
-    wanted = conf.engine
-    plan = PlanConfig(
-        retain_source_volumes=wanted.retain_source_volumes_on_failover,
-        cleanup_on_test_failover=wanted.cleanup_on_test_failover,
-        cleanup_timeout_seconds=wanted.cleanup_timeout_seconds,
-        cleanup_retry_attempts=wanted.cleanup_retry_attempts,
-        test_volume_type=conf.storage.test_volume_type,
+def _storage(group: Any) -> StorageSettings:
+    major, _, minor = group.rest_ceiling.partition(".")
+    urls = tuple(group.allowed_array_urls)
+    storage: StorageSettings = _section(
+        StorageSettings, group, allowed_array_urls=urls, rest_ceiling=(int(major), int(minor))
     )
-    names = [field.name for field in dataclasses.fields(Engine) if field.name != "plan"]
-    return Engine(plan=plan, **{name: wanted[name] for name in names})
+    return storage
 
 
-def _accounts(conf: cfg.ConfigOpts, site_name: str) -> dict[str, Account]:
-    sections = {site_name: "service_auth"}
+def _access(group: Any, **more: Any) -> AccessSettings:
+    values = {option.dest: getattr(group, option.dest) for option in options.ACCESS}
+    return AccessSettings(**{**values, "password": Secret(group.password)}, **more)
+
+
+def _peers(conf: Any) -> dict[str, AccessSettings]:
+    """Sections that nobody could know beforehand get their options when they are met."""
+    found = {}
     for section in conf.list_all_sections():
-        if section.startswith(SITE_PREFIX):
-            conf.register_opts(_ACCOUNT, group=section)
-            sections[section.removeprefix(SITE_PREFIX)] = section
-    return {name: _account(name, section, conf[section]) for name, section in sections.items()}
+        if section.startswith(_SITE):
+            conf.register_opts(options.ACCESS + options.PEER, group=section)
+            group = conf[section]
+            missing = [o.name for o in options.ACCESS if o.required and getattr(group, o.dest) is None]
+            if missing:
+                raise cfg.RequiredOptError(missing[0], cfg.OptGroup(section))
+            found[section.removeprefix(_SITE)] = _access(group, protector_endpoint=group.protector_endpoint)
+    return found
 
 
-def _account(name: str, section: str, found: Any) -> Account:
-    return Account(
-        name=name,
-        auth_url=_needed(found.auth_url, section, "auth_url"),
-        username=found.username,
-        password=Secret(_needed(found.password, section, "password")),
-        project_name=found.project_name,
-        user_domain=found.user_domain_name,
-        project_domain=found.project_domain_name,
-        region_name=found.region_name,
-        interface=found.interface,
-        cafile=found.cafile,
-        group_type=found.group_type,
-        endpoint=found.protector_endpoint,
-    )
+def _check(settings: Settings) -> None:
+    engine = settings.engine
+    if engine.cleanup_timeout_seconds < engine.cleanup_timeout_floor:
+        raise SettingsError(
+            f"[engine] cleanup_timeout_seconds is {engine.cleanup_timeout_seconds:g}, it must be at least "
+            f"{engine.cleanup_timeout_floor:g}."
+        )
+    if settings.site_name in settings.sites:
+        raise SettingsError(f"[site:{settings.site_name}] is this site itself: use [service_auth] for it.")
+    wrong = [url for url in settings.storage.allowed_array_urls if not url.startswith(("https://", "http://"))]
+    if wrong:
+        raise SettingsError(
+            f"[storage] allowed_array_urls: {', '.join(wrong)} is not a URL, such as https://array.example.com."
+        )
 
 
-def _arrays(conf: cfg.ConfigOpts, site_name: str, state: Path) -> ArraySettings:
-    from siterecovery.protector.clouds.registry import user_agent
+def sample() -> str:
+    """An annotated configuration file with every option at its default."""
+    lines = ["# protector.conf: every option of Protector. What is commented out has the value shown.", ""]
+    for name, group in options.GROUPS.items():
+        lines += [f"[{name}]", *_sample_options(list(group))]
+    lines += ["# One section for each other site, such as [site:site-b].", "#[site:site-b]"]
+    lines += _sample_options([*options.ACCESS, *options.PEER], peer=True)
+    lines += ["# Checks callers' tokens: all options of keystonemiddleware.", "[keystone_authtoken]"]
+    lines += [f"#{name} = {value}" for name, value in _AUTHTOKEN.items()]
+    lines += ["", "[oslo_policy]", f"#policy_file = {POLICY_FILE}", ""]
+    return "\n".join(lines)
 
-    wanted = conf.storage
-    return ArraySettings(
-        driver=wanted.driver,
-        allowed_urls=tuple(wanted.allowed_array_urls),
-        user_agent=user_agent(site_name),
-        ca_file=Path(wanted.ca_file) if wanted.ca_file else None,
-        verify=wanted.verify,
-        fingerprints=dict(wanted.fingerprints),
-        read_timeout=min(30.0, conf.engine.call_timeout),
-        state_path=state,
-    )
+
+_HIDDEN = frozenset({"cleanup_timeout_floor"})
+"""Not for operators."""
+_AUTHTOKEN = {
+    "auth_type": "password",
+    "auth_url": "https://keystone.example.com/v3",
+    "www_authenticate_uri": "https://keystone.example.com/v3",
+    "username": "protector",
+    "password": "<secret>",
+    "project_name": "service",
+    "user_domain_name": "Default",
+    "project_domain_name": "Default",
+    "service_token_roles_required": "true",
+}
+
+
+def _sample_options(group: Sequence[Any], *, peer: bool = False) -> list[str]:
+    lines: list[str] = []
+    for option in group:
+        if option.name not in _HIDDEN:
+            needed = option.required and not peer
+            lines.append(f"# {option.help}" + (" Required." if option.required else ""))
+            lines.append(f"{'' if needed else '#'}{option.name} = {_sample_value(option)}".rstrip())
+    return [*lines, ""]
+
+
+def _sample_value(option: Any) -> str:
+    if option.default is None:
+        return "<secret>" if option.secret else ""
+    if isinstance(option.default, bool):
+        return str(option.default).lower()
+    return "" if option.default in ([], {}) else f"{option.default}"

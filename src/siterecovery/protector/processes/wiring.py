@@ -2,7 +2,7 @@
 
 import dataclasses
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from wsgiref.types import WSGIApplication
 
 from keystonemiddleware import auth_token
@@ -10,13 +10,15 @@ from oslo_policy import policy as oslo_policy
 
 from siterecovery.protector import planning
 from siterecovery.protector.api import deploy
+from siterecovery.protector.api.microversion import HIGHEST
 from siterecovery.protector.api.policies import list_rules
 from siterecovery.protector.api.promises import OwnIdentity
 from siterecovery.protector.api.services import Config, Services
 from siterecovery.protector.arrays.registry import ArrayDrivers
+from siterecovery.protector.clouds.identity import Actor
 from siterecovery.protector.clouds.registry import SiteClouds
 from siterecovery.protector.clouds.rest import Service
-from siterecovery.protector.domain.errors import RemoteSiteUnreachable
+from siterecovery.protector.domain.errors import ProtectorError
 from siterecovery.protector.domain.policy import Policy
 from siterecovery.protector.domain.site import Site
 from siterecovery.protector.domain.states import OperationType
@@ -139,13 +141,13 @@ def _policy_of(store: SqlStore, group_id: str) -> tuple[Policy, str, str] | None
 
 
 def _limits(clouds: SiteClouds, site_id: str, project_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    actor = clouds.tenant(site_id, project_id).actor
+    actor = cast(Actor, clouds.tenant(site_id, project_id).identity)
     nova, cinder = (Service(actor, kind).get("/limits") for kind in ("compute", "block-storage"))
     return nova["limits"]["absolute"], cinder["limits"]["absolute"]
 
 
 class _ProtectorCheck:
-    """Asks the version document of a site's Protector, found as the peer is."""
+    """Asks a site's Protector, found as the peer is, what it can do."""
 
     def __init__(self, settings: Settings) -> None:
         self._own = settings.site_name
@@ -160,7 +162,9 @@ class _ProtectorCheck:
         if transport is None:
             return f"Nothing is configured for it: add [site:{site.name}]"
         try:
-            transport.reach()
-        except RemoteSiteUnreachable as error:
+            said = transport.request("GET", "/openapi.json")
+        except ProtectorError as error:
             return error.detail
-        return "ok"
+        spoken = str(said.get("info", {}).get("version", ""))
+        same = spoken.partition(".")[0] == str(HIGHEST.major)
+        return "ok" if same else f"Its Protector speaks version {spoken or 'unknown'}, this one {HIGHEST}"
