@@ -51,6 +51,7 @@ class FakeSite:
         self.projects = {project_name: self.project_id}
         self.admin = True
         self.password = "s3cr3t"
+        self.token = f"token-{name}"
         self.service = ("protector", "protector")
         """Type and name under which the catalog has the Protector."""
         self.seen: list[Seen] = []
@@ -562,7 +563,7 @@ def _handler(site: FakeSite) -> type[http.server.BaseHTTPRequestHandler]:
             content = b"" if body is None else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
-            self.send_header("X-Subject-Token", f"token-{site.name}")
+            self.send_header("X-Subject-Token", site.token)
             self.send_header("X-Openstack-Request-Id", "req-1")
             self.send_header("Content-Length", str(len(content)))
             # One request per connection: a stopped site is silent at once, not after its idle connections end.

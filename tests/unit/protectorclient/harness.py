@@ -5,11 +5,15 @@ import dataclasses
 import io
 import json
 import logging
+import os
+import pathlib
 import warnings
 from collections.abc import Callable
 from typing import Any
 
-from unit.protectorclient.fake_site import FakeSite
+import pytest
+
+from unit.protectorclient.fake_site import Body, FakeSite
 
 with warnings.catch_warnings():
     # OpenStackClient warns about itself while it is imported; that is not ours to fail on.
@@ -74,6 +78,31 @@ def register(*sites: FakeSite) -> None:
             }
             record |= {"region_name": "RegionOne", "status": "active", "is_local": other is site}
             site.sites.append(record)
+
+
+def make_openstack(clouds: Body, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Openstack:
+    """`openstack …` with these clouds and nothing else of this machine; OS_CLOUD is site-a, the other one site-b."""
+    config = tmp_path / "clouds.yaml"
+    config.write_text(json.dumps({"clouds": clouds}))
+    for name in [name for name in os.environ if name.startswith(("OS_", "PROTECTOR_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(config))
+    monkeypatch.setenv("PROTECTOR_POLL_INTERVAL", "0")
+    monkeypatch.setenv("OS_CLOUD", "site-a")
+    monkeypatch.setenv("OS_SECONDARY_CLOUD", "site-b")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(line: str, *more: str, stdin: str | None = None, tty: bool = False, **env: str | None) -> Result:
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            for name, value in env.items():
+                if value is None:
+                    patch.delenv(name)
+                else:
+                    patch.setenv(name, value)
+            patch.setattr("sys.stdin", Terminal(stdin or "", tty=stdin is not None))
+            return openstack_main([*line.split(), *more], tty=tty)
+
+    return run
 
 
 def openstack_main(argv: list[str], *, tty: bool) -> Result:

@@ -59,6 +59,15 @@ def test_create_that_ends_in_error(openstack: Openstack, site_a: FakeSite, site_
     assert openstack(CREATE).code == 5
 
 
+def test_create_that_was_undone(openstack: Openstack, site_a: FakeSite, site_b: FakeSite) -> None:
+    """A group that is gone again fails the command and says so."""
+    register(site_a, site_b)
+    site_a.readings["next group"] = [{}, {"status": "gone"}]
+    result = openstack(CREATE)
+    assert result.code == 1
+    assert "it was undone" in result.err
+
+
 def test_create_checks_its_flags(openstack: Openstack, site_a: FakeSite) -> None:
     """Missing and bad values are told before anything is sent; an unknown site after asking who is who."""
     result = openstack("dr protection-group create --name x")

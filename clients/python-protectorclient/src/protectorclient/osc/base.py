@@ -136,19 +136,28 @@ def ensure_delegation(command: ProtectorCommand, *clouds: Cloud | None) -> None:
 def settled(
     command: ProtectorCommand, parsed: argparse.Namespace, read: Any, busy: Sequence[str], what: str
 ) -> Resource:
-    """The record once its status is none of `busy`; an error status fails the command."""
-    pace = command.pace(parsed, SETTLING_TIMEOUT)
-    record: Resource = until(read, lambda item: item.status not in busy, pace, what=what)
-    if record.status == "error":
+    """The record once its status is none of `busy`; an error status, or its vanishing, fails the command."""
+    record = _settled(command, parsed, read, busy, what)
+    if record is None or record.status == "error":
+        reason = record.error_message if record is not None else "it was undone"
         raise exceptions.OperationFailed(
-            f"{what} failed: {record.error_message or 'no reason was recorded'}",
-            remedy="Remove it, put the cause right and try again.",
+            f"{what} failed: {reason or 'no reason was recorded'}",
+            remedy="Put the cause right, remove what is left of it and try again; `operation list` has the record.",
         )
     return record
 
 
 def gone(command: ProtectorCommand, parsed: argparse.Namespace, read: Any, what: str) -> None:
     """Wait until `read` answers 404; an error status fails the command."""
+    left = _settled(command, parsed, read, None, what)
+    if left is not None:
+        raise exceptions.OperationFailed(f"{what} failed: {left.error_message or 'no reason was recorded'}")
+
+
+def _settled(
+    command: ProtectorCommand, parsed: argparse.Namespace, read: Any, busy: Sequence[str] | None, what: str
+) -> Resource | None:
+    """The record once it does not pass any more; None once it is gone. Without `busy` only error and gone end it."""
 
     def look() -> Resource | None:
         try:
@@ -157,7 +166,7 @@ def gone(command: ProtectorCommand, parsed: argparse.Namespace, read: Any, what:
             return None
         return found
 
-    pace = command.pace(parsed, SETTLING_TIMEOUT)
-    left = until(look, lambda item: item is None or item.status == "error", pace, what=what)
-    if left is not None:
-        raise exceptions.OperationFailed(f"{what} failed: {left.error_message or 'no reason was recorded'}")
+    def rests(item: Resource | None) -> bool:
+        return item is None or item.status == "error" or (busy is not None and item.status not in busy)
+
+    return until(look, rests, command.pace(parsed, SETTLING_TIMEOUT), what=what)

@@ -97,7 +97,7 @@ class CreateProtectionGroup(ShowCommand):
         manager = cloud.client.protection_groups
         created = manager.create(**attributes)
         what = f"Creating protection group '{created.name}' ({created.id})"
-        record = settled(self, parsed_args, lambda: manager.get(str(created.id)), ("creating",), what)
+        record = settled(self, parsed_args, lambda: _created(cloud, str(created.id)), ("creating",), what)
         return self.shown(parsed_args, record, CREATED)
 
 
@@ -208,6 +208,17 @@ def _view(record: Resource, parsed: argparse.Namespace) -> tuple[Resource, tuple
         else None
     )
     return Resource(record | {"policy": summary}), (*SHOWN, *extra)
+
+
+def _created(cloud: Cloud, group: str) -> Resource:
+    """The new group; where its creation was undone it is gone, and the reason is in the operation."""
+    try:
+        record: Resource = cloud.client.protection_groups.get(group)
+    except exceptions.NotFound:
+        operations = cloud.client.operations.list(protection_group_id=group, limit=1)
+        reason = operations[0].error_message if operations else None
+        return Resource(status="error", error_message=reason or "it was undone")
+    return record
 
 
 def _local(clouds: tuple[Cloud, Cloud], site: str) -> Cloud:
