@@ -47,7 +47,10 @@ class Message:
     body: dict[str, Any]
 
     def canonical(self) -> bytes:
-        return canonical(dataclasses.asdict(self))
+        return canonical(self.plain())
+
+    def plain(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "kind": self.kind.value}
 
 
 Signed = dict[str, Any]
@@ -60,7 +63,7 @@ def canonical(value: Mapping[str, Any]) -> bytes:
 
 def sign(message: Message, identity: Identity) -> Signed:
     return {
-        "document": dataclasses.asdict(message),
+        "document": message.plain(),
         "signature": identity.sign(message.canonical()),
         "site": message.site,
     }
