@@ -69,11 +69,11 @@ def test_unmanage_and_manage_again(sites: Sites, tenant: Cloud, service: Cloud) 
         sites.until(lambda: service.volumes.volume(managed), lambda seen: seen is None)
 
 
-def test_managing_what_is_not_there_ends_in_an_error(sites: Sites, tenant: Cloud, service: Cloud) -> None:
+def test_managing_what_is_not_there_ends_in_error_managing(sites: Sites, tenant: Cloud, service: Cloud) -> None:
     """Cinder accepts the call and finds out later: the volume says so."""
     host = service.volumes.service_host("replicated-ssd")
     managed = tenant.volumes.manage(ManageSpec("nowhere", host, "x", "replicated-ssd", False, {}))
-    sites.until(lambda: service.volumes.volume(managed), lambda v: v is not None and v.status.startswith("error"))
+    sites.until(lambda: service.volumes.volume(managed), lambda v: v is not None and v.status == "error_managing")
     service.volumes.delete(managed)
 
 

@@ -204,6 +204,19 @@ def test_every_call_has_time_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert session.trust_env is False
 
 
+@pytest.mark.parametrize(
+    ("shown", "size", "status"),
+    [("creating", 0, "managing"), ("error", 0, "error_managing"), ("error", 1, "error"), ("creating", 1, "creating")],
+)
+def test_states_of_managing_are_told_apart(shown: str, size: int, status: str) -> None:
+    """Cinder shows a volume being managed as creating, and a failed one as error; without a size it is one being managed."""
+    volume = a_volume("v1") | {"status": shown, "size": size}
+    found = clouds_on(FakeCloud({"GET /cinder/volumes/v1": {"volume": volume}})).tenant("s1", PROJECT).volumes
+    seen = found.volume("v1")
+    assert seen is not None
+    assert seen.status == status
+
+
 def test_the_fallback_name_of_an_array_volume() -> None:
     """Without the driver's hint the name follows Cinder's template."""
     fake = FakeCloud({"GET /cinder/volumes/v1": {"volume": a_volume("v1", metadata={"array_volume_name": "x"})}})

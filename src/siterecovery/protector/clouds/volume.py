@@ -173,13 +173,22 @@ def _left(quota: Mapping[str, Any], noun: str, type_name: str) -> int:
     return min(free, default=-1)
 
 
+_MANAGE_STATES = {"creating": "managing", "error": "error_managing"}
+"""Cinder's API shows the states of managing under the names of creating; only the size, unknown until the end, tells them apart."""
+
+
+def _status(body: Mapping[str, Any]) -> str:
+    shown = str(body["status"])
+    return shown if int(body["size"]) else _MANAGE_STATES.get(shown, shown)
+
+
 def volume_of(body: Mapping[str, Any]) -> CinderVolume:
     """Cinder's volume as a plain value. Without the driver's hint the name is Cinder's default template with the driver's ending."""
     metadata = dict(body.get("metadata") or {})
     return CinderVolume(
         id=body["id"],
         name=body.get("name") or "",
-        status=body["status"],
+        status=_status(body),
         size=int(body["size"]),
         bootable=str(body.get("bootable")).lower() == "true",
         volume_type=body.get("volume_type"),
