@@ -74,8 +74,9 @@ class Compute(Protocol):
         ...
 
     def describe(self, server_id: str) -> tuple[Rebuild, list[Volume]]:
-        """What a rebuild needs, ports included, and the attached volumes in boot order (ids, devices, boot index, bus, delete_on_termination,
-        image metadata, Cinder metadata; group_id and member_id empty). Needs the service actor: a member cannot read keypairs and extra specs of others."""
+        """What a rebuild needs, ports included, and the attached volumes in boot order (ids, devices, boot index, bus,
+        delete_on_termination, image metadata, Cinder metadata; id, group_id and member_id empty). Needs the service actor: a member cannot read
+        keypairs and extra specs of others."""
         ...
 
     def create(self, spec: ServerSpec) -> str: ...

@@ -13,6 +13,7 @@ from typing import Any
 from siterecovery.protector.clouds.base import KEY, Disk, Server, ServerSpec
 from siterecovery.protector.clouds.describe import KEY_TAG_PREFIX, Describer
 from siterecovery.protector.clouds.identity import Version
+from siterecovery.protector.clouds.memory import Memory
 from siterecovery.protector.clouds.rest import Service, few, segment
 from siterecovery.protector.clouds.scope import Scope
 from siterecovery.protector.domain.errors import CloudConflict, CloudError, CloudNotFound, CloudRefused
@@ -42,6 +43,7 @@ class NovaCompute:
         self._nova = nova
         self._scope = scope
         self._describer = describer
+        self._memory = Memory()
 
     def server(self, server_id: str) -> Server | None:
         """None also for another project's server: a tenant never learns that it exists."""
@@ -146,15 +148,21 @@ class NovaCompute:
         return str((answer or {}).get("output") or "")
 
     def flavor(self, name_or_id: str) -> str | None:
-        """An id wins over a name; several flavors of one name are none."""
+        """An id wins over a name; several flavors of one name are none. Remembered for a minute."""
+        return self._memory.get(("flavor", name_or_id), lambda: self._flavor(name_or_id), keep=bool)
+
+    def _flavor(self, name_or_id: str) -> str | None:
         if self._nova.find(f"/flavors/{segment(name_or_id)}") is not None:
             return name_or_id
         named = [flavor for flavor in self._nova.items("/flavors", "flavors") if flavor["name"] == name_or_id]
         return str(named[0]["id"]) if len(named) == 1 else None
 
     def ensure_keypair(self, name: str, public_key: str | None) -> bool:
-        """It belongs to the user who made the trust."""
+        """It belongs to the user who made the trust; that it is there is remembered for a minute."""
         self._scope.tenant_only("A keypair")
+        return self._memory.get(("keypair", name), lambda: self._ensure_keypair(name, public_key), keep=bool)
+
+    def _ensure_keypair(self, name: str, public_key: str | None) -> bool:
         if self._nova.find(f"/os-keypairs/{segment(name)}") is not None:
             return True
         if public_key is None:

@@ -62,6 +62,7 @@ class SiteClouds:
         self._lock = threading.RLock()
         self._sessions: dict[str, SiteSession] = {}
         self._service_actors: dict[str, Actor] = {}
+        self._types_of: dict[str, CinderTypes] = {}
         self._clouds: dict[tuple[str, str, str], SiteCloud] = {}
 
     def tenant(self, site_id: str, project_id: str) -> SiteCloud:
@@ -143,6 +144,7 @@ class SiteClouds:
                 session.close()
             self._sessions.clear()
             self._service_actors.clear()
+            self._types_of.clear()
             self._clouds.clear()
 
     def _session(self, site_id: str) -> SiteSession:
@@ -164,13 +166,20 @@ class SiteClouds:
                 self._service_actors[site_id] = service_actor(self._session(site_id))
             return self._service_actors[site_id]
 
+    def _types(self, site_id: str) -> CinderTypes:
+        """One per site: what it remembers serves all projects."""
+        with self._lock:
+            if site_id not in self._types_of:
+                self._types_of[site_id] = CinderTypes(Service(self._service_actor(site_id), "block-storage"))
+            return self._types_of[site_id]
+
     def _keep(self, key: tuple[str, str, str], cloud: SiteCloud) -> SiteCloud:
         with self._lock:
             return self._clouds.setdefault(key, cloud)
 
     def _build(self, actor: Actor, scope: Scope, site_id: str) -> SiteCloud:
         nova, cinder, neutron = (Service(actor, kind) for kind in ("compute", "block-storage", "network"))
-        types = CinderTypes(Service(self._service_actor(site_id), "block-storage"))
+        types = self._types(site_id)
         groups = CinderGroups(cinder, scope, types, self._access[site_id].group_type)
         volumes = CinderVolumes(cinder, scope, types, groups)
         describer = Describer(nova, neutron, volumes) if scope.admin else None

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from siterecovery.protector.clouds.base import VolumeType
+from siterecovery.protector.clouds.memory import Memory
 from siterecovery.protector.clouds.rest import Service
 from siterecovery.protector.domain.errors import CloudForbidden, CloudRefused
 
@@ -19,6 +20,7 @@ class CinderTypes:
     """`cinder` speaks as the service user."""
 
     cinder: Service
+    memory: Memory = dataclasses.field(default_factory=Memory)
 
     def all(self) -> list[VolumeType]:
         """Public and private ones."""
@@ -31,7 +33,10 @@ class CinderTypes:
         return by_id or next((kind for kind in types if kind.name == name_or_id), None)
 
     def service_host(self, volume_type: str) -> str:
-        """The first pool (by name) of the type's backend whose service is enabled and up."""
+        """The first pool (by name) of the type's backend whose service is enabled and up; remembered for a minute."""
+        return self.memory.get(("host", volume_type), lambda: self._service_host(volume_type))
+
+    def _service_host(self, volume_type: str) -> str:
         kind = self.find(volume_type)
         if kind is None:
             raise CloudRefused(
