@@ -89,10 +89,15 @@ def arrays(settings: Settings) -> ArraySettings:
         user_agent=user_agent(settings.site_name),
         ca_file=Path(storage.ca_file) if storage.ca_file else None,
         verify=storage.verify,
-        fingerprints=storage.fingerprints,
-        array_ids=storage.array_ids,
+        fingerprints=_by_url(storage.fingerprints),
+        array_ids=_by_url(storage.array_ids),
         connect_timeout=settings.engine.connect_timeout,
         read_timeout=settings.engine.call_timeout,
         rest_ceiling=storage.rest_ceiling,
         state_path=settings.state_path,
     )
+
+
+def _by_url(by_host: Mapping[str, str]) -> dict[str, str]:
+    """oslo.config's dictionaries cannot have a colon in a key, so the file names hosts."""
+    return {f"https://{host}": value for host, value in by_host.items()}
