@@ -114,8 +114,9 @@ def _body(model: type[BaseModel], request: falcon.Request) -> BaseModel:
 
 def write(response: falcon.Response, answer: Answer) -> None:
     response.status = answer.status
-    response.content_type = answer.content_type
     response.set_headers(dict(answer.headers))
+    if answer.body is not None:
+        response.content_type = answer.content_type
     if isinstance(answer.body, bytes):
         response.data = answer.body
     elif answer.body is not None:
