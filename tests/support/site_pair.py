@@ -49,7 +49,9 @@ class Protector:
         self.config = self.state / "protector.conf"
         self.config.write_text(self._configuration(world, engine))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        subprocess.run([BIN / "protector-manage", "--config-file", self.config, "db", "sync"], check=True, capture_output=True)
+        subprocess.run(
+            [BIN / "protector-manage", "--config-file", self.config, "db", "sync"], check=True, capture_output=True
+        )
 
     def _configuration(self, world: Mapping[str, Any], engine: Mapping[str, str]) -> str:
         other = next(name for name in world["sites"] if name != self.site)
@@ -62,10 +64,13 @@ class Protector:
         domains = "user_domain_name = Default\nproject_domain_name = Default\n"
         return (
             f"[DEFAULT]\nsite_name = {self.site}\nstate_path = {self.state}\n"
-            f"[api]\nport = {self.port}\n"
-            "[engine]\n" + "".join(f"{key} = {value}\n" for key, value in engine.items()) + f"[database]\nconnection = sqlite:///{self.state}/protector.sqlite\n"
+            f"[api]\nhost = 127.0.0.1\nport = {self.port}\n"
+            "[engine]\n"
+            + "".join(f"{key} = {value}\n" for key, value in engine.items())
+            + f"[database]\nconnection = sqlite:///{self.state}/protector.sqlite\n"
             f"[keystone_authtoken]\nauth_type = password\n{account(self.site)}{domains}www_authenticate_uri = {own}\n"
             f"[service_auth]\n{account(self.site)}\n[site:{other}]\n{account(other)}\n"
+            f"[secrets]\nkey_file = {self.state}/secrets.key\nidentity_key_file = {self.state}/identity.key\n"
             f"[storage]\nallowed_array_urls = {urls}\nca_file = {world['array_ca']}\n"
         )
 
@@ -103,7 +108,9 @@ class Pair:
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(self.world["control"] + path, data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            self.world["control"] + path, data, {"Content-Type": "application/json"}, method=method
+        )
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             text = answer.read()
         return json.loads(text) if text else None
@@ -113,13 +120,23 @@ class Pair:
             protector.start()
             self.control("POST", f"/sites/{site}/protector", {"port": protector.port})
         for protector in self.sites.values():
-            wait_for("protector-api", PATIENCE, lambda port=protector.port: urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).status == 200)
+            wait_for(
+                "protector-api",
+                PATIENCE,
+                lambda port=protector.port: (
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).status == 200
+                ),
+            )
 
     def openstack(self, *arguments: str, code: int = 0, cloud: str | None = None) -> Any:
         """The real `openstack` command; its JSON answer where it has one."""
         environment = {**self.environment, **({"OS_CLOUD": cloud} if cloud else {})}
-        done = subprocess.run([BIN / "openstack", *arguments], env=environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == code, f"{' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.logs()}"
+        done = subprocess.run(
+            [BIN / "openstack", *arguments], env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == code, (
+            f"{' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.logs()}"
+        )
         try:
             return json.loads(done.stdout)
         except ValueError:
@@ -132,9 +149,18 @@ class Pair:
 
 
 @contextlib.contextmanager
-def site_pair(state: Path, *, latency: Latency | None = None, engine: Mapping[str, str] | None = None) -> Iterator[Pair]:
+def site_pair(
+    state: Path, *, latency: Latency | None = None, engine: Mapping[str, str] | None = None
+) -> Iterator[Pair]:
     config = WorldConfig(latency=latency or Latency(), workload=True)
-    settings = {"poll_interval": "0.1", "duty_interval": "1", "lease_ttl": "3", "call_timeout": "5", "server_call_timeout": "1", **(engine or {})}
+    settings = {
+        "poll_interval": "0.1",
+        "duty_interval": "1",
+        "lease_ttl": "3",
+        "call_timeout": "5",
+        "server_call_timeout": "1",
+        **(engine or {}),
+    }
     with background(state / "world", config) as running:
         pair = Pair(running, state, settings)
         try:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +20,21 @@ from siterecovery.protector.store.base import Transaction
 from siterecovery.workflow.step import Call, Refused, Step
 
 T = TypeVar("T")
+
+
+class Once:
+    """What many steps of one operation need made once: the first makes it, the others wait and share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[Hashable, Any] = {}
+
+    def __call__(self, key: Hashable, make: Callable[[], T]) -> T:
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = make()
+            found: T = self._made[key]
+            return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +55,8 @@ class World:
     stop_timeout: float = 300.0
     boot_timeout: float = 900.0
     transfer_timeout: float = 3600.0
+
+    once: "Once" = dataclasses.field(default_factory=lambda: Once())
 
     @property
     def source(self) -> str:

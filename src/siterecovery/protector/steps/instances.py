@@ -5,6 +5,7 @@ the lock refuses. So neither a late call of ours nor a tenant starts a VM that w
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -143,7 +144,10 @@ class CreatePorts(ProtectorStep):
 
     def _spec(self, call: Call, index: int, port: Port) -> PortSpec:
         networks, project = self.world.service(self.world.target).networks, self.world.projects[self.world.target]
-        groups = tuple(networks.ensure_security_group(name, project) for name in port.security_groups)
+        groups = tuple(
+            self.world.once(("security group", name), functools.partial(networks.ensure_security_group, name, project))
+            for name in port.security_groups
+        )
         return PortSpec(
             name=f"{self.member.instance_name}-{index}",
             network_id=self.world.plan.network_map[port.network_id],
@@ -241,7 +245,6 @@ class RecreateInstance(ProtectorStep):
         return Waiting(servers(self.world, self.world.target), value["server_id"], stopped)
 
     def _spec(self, call: Call) -> ServerSpec:
-        tenant = self.world.tenant(self.world.target)
         rebuild = self._with_keypair(self.rebuild)
         disks = tuple(
             Disk(
@@ -264,7 +267,14 @@ class RecreateInstance(ProtectorStep):
             rebuild=rebuild,
             metadata={**kept, **ours, **self.metadata},
             key=call.key[:255],
-            server_group_id=tenant.compute.ensure_server_group(group["name"], group["policy"]) if group else None,
+            server_group_id=self._server_group(group) if group else None,
+        )
+
+    def _server_group(self, group: Mapping[str, Any]) -> str:
+        compute = self.world.tenant(self.world.target).compute
+        return self.world.once(
+            ("server group", group["name"]),
+            functools.partial(compute.ensure_server_group, group["name"], group["policy"]),
         )
 
     def _with_keypair(self, rebuild: Rebuild) -> Rebuild:

@@ -23,6 +23,7 @@ MANAGING = frozenset({"managing", "creating"})
 def failed(volume: CinderVolume) -> bool:
     return volume.status.startswith("error")
 
+
 POLICY_REMEDY = (
     "Allow volume_extension:volume_manage, volume_unmanage and services:index for the member role (rule:admin_or_owner) in "
     "/etc/cinder/policy.yaml of the target site, then retry."

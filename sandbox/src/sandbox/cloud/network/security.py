@@ -42,9 +42,10 @@ def _group(call: Call, identifier: str) -> SecurityGroup:
 
 
 def list_groups(call: Call) -> Reply:
-    """The project's groups, with `default` among them from the first look on."""
-    if call.project_id:
-        call.cloud.network.default_group(call.project_id)
+    """The project's groups, with `default` among them from the first look on; an admin's look at another project counts too."""
+    project_id = call.query.get("project_id") if call.is_admin else None
+    if project_id or call.project_id:
+        call.cloud.network.default_group(project_id or call.project_id)
     items = [item for item in call.cloud.network.groups.values() if call.sees(item.project_id)]
     return listing(call, "security_groups", (views.group(item, call) for item in items))
 
