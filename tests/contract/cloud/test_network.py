@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
@@ -155,8 +156,10 @@ def test_port_quota(service: Any, stranger: Any, unique: str) -> None:
 def test_readdressing_a_port(member: Any, network: Any, port: Any) -> None:
     """A port is given another address and name."""
     old = port.fixed_ips[0]["ip_address"]
-    changed = member.network.update_port(port.id, name="renamed", fixed_ips=[{"ip_address": "10.10.9.9"}])
-    assert (changed.name, changed.fixed_ips[0]["ip_address"]) == ("renamed", "10.10.9.9")
+    subnet = member.network.get_subnet(port.fixed_ips[0]["subnet_id"])
+    wanted = str(ipaddress.ip_network(subnet.cidr).broadcast_address - 5)
+    changed = member.network.update_port(port.id, name="renamed", fixed_ips=[{"ip_address": wanted}])
+    assert (changed.name, changed.fixed_ips[0]["ip_address"]) == ("renamed", wanted)
     assert old not in [
         entry["ip_address"] for item in member.network.ports(network_id=network.id) for entry in item.fixed_ips
     ]

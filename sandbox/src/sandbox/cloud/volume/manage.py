@@ -45,8 +45,10 @@ def manage(call: Call) -> Reply:
 
 
 def _check_already_managed(cinder: Volumes, reference: Mapping[str, Any]) -> None:
-    match = _MANAGED_NAME.match(str(reference.get("source-name", "")))
-    if match and match.group(1) in cinder.volumes:
+    """Cinder knows its own name pattern, but not the `-cinder` that the driver appends: those names it lets pass,
+    and the array volume is taken from the Cinder volume that had it.
+    """
+    if str(reference.get("source-name", "")).removeprefix("volume-") in cinder.volumes:
         raise BadRequest("Invalid volume: Unable to manage existing volume. The volume is already managed")
 
 
@@ -76,7 +78,7 @@ def _take_over(cinder: Volumes, volume: Volume, reference: Mapping[str, Any]) ->
     volume.size = size
     own_name = cinder.backend.volume_name(volume.id)
     cinder.backend.manage(name, own_name, replicated=volume.type.replicated, tags=cinder.tags(volume))
-    cinder.built(volume, own_name)
+    cinder.built(volume, own_name, managed=True)
 
 
 def manageable(call: Call) -> Reply:

@@ -162,11 +162,14 @@ class Volumes:
         server = volume.attachments[0].server_id if volume.attachments else "unattached"
         return {"VmId": server, "ProjectId": volume.project_id, "VolType": volume.type.name, "DataStoreType": "cinder"}
 
-    def built(self, volume: Volume, provider_id: str) -> None:
-        """The backend has it: what the driver's model update writes."""
+    def built(self, volume: Volume, provider_id: str, *, managed: bool = False) -> None:
+        """The backend has it: what the driver's model update writes.
+
+        Where it manages, the driver writes its names over all metadata that came with the request.
+        """
         volume.provider_id = provider_id
         names = {"array_volume_name": provider_id, "array_name": self.backend.array.name}
-        volume.metadata = {**volume.metadata, **names}
+        volume.metadata = names if managed else {**volume.metadata, **names}
         volume.replication_status = "enabled" if volume.type.replicated else "disabled"
         volume.status = "available"
 
