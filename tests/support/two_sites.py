@@ -134,13 +134,15 @@ def make(directory: Path) -> TwoSites:
         other = next(it for it in NAMES if it != name)
         wire = Wire(services[other], other)
         access = {other: PeerAccess(other, "http://keystone", "protector", Secret("password"), "service")}
-        peers = HttpPeers(
-            stores[name], identities[name], name, access, connect=lambda _access, _own, w=wire: w, clock=clock
-        )
+        peers = HttpPeers(stores[name], identities[name], name, access, connect=_always(wire), clock=clock)
         made[name] = OneSite(name, stores[name], identities[name], services[name], peers, wire)
     sites = TwoSites(made["site-a"], made["site-b"])
     _fill(sites.a.store)
     return sites
+
+
+def _always(wire: Wire) -> Callable[[PeerAccess, str], Wire]:
+    return lambda _access, _own_site: wire
 
 
 def _store(directory: Path, name: str, identities: dict[str, Identity]) -> Store:

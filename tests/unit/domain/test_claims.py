@@ -21,9 +21,7 @@ def group(**fields: Any) -> ProtectionGroup:
     plain: dict[str, Any] = {"lineage": (FIRST,), "status": GroupStatus.ACTIVE, "metadata_version": 5}
     plain |= {"current_primary_site_id": "a", "project_id": "p1"}
     sites: dict[str, Any] = {"primary_site_id": "a", "secondary_site_id": "b"}
-    return ProtectionGroup(
-        "g1", "name", volume_type="t", secondary_volume_type="t", **sites, **{**plain, **fields}
-    )
+    return ProtectionGroup("g1", "name", volume_type="t", secondary_volume_type="t", **sites, **{**plain, **fields})
 
 
 def claimed(target: str, row: ProtectionGroup, operation: str = "op-1", **changed: Any) -> ProtectionGroup:
