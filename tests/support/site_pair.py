@@ -76,9 +76,9 @@ class Protector:
 
     def start(self, *names: str) -> None:
         for name in names or ("api", "engine"):
-            log = (self.state / f"{name}.log").open("ab")
             command = [BIN / f"protector-{name}", "--config-file", self.config]
-            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+            with (self.state / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         process = self.processes.pop(name, None)
@@ -169,3 +169,38 @@ def site_pair(
         finally:
             for protector in pair.sites.values():
                 protector.stop()
+
+
+def protected(pair: Pair) -> None:
+    """Both sites registered, the project mapped, a group with its policy and the three VMs with five volumes of the demo workload."""
+    for site, kind in (("site-a", "primary"), ("site-b", "secondary")):
+        url = pair.world["sites"][site]["auth_url"]
+        pair.openstack("dr", "site", "create", "--name", site, "--site-type", kind, "--auth-url", url, "-f", "json")
+    here, there = (pair.openstack("project", "show", "production", "-f", "json", cloud=s)["id"] for s in pair.sites)
+    mapping = ("--local-project", here, "--remote-site", "site-b", "--remote-project", there)
+    pair.openstack("dr", "tenant-mapping", "create", *mapping)
+    sites = ("--primary-site", "site-a", "--secondary-site", "site-b")
+    kind_of = ("--replication-type", "async", "--volume-type", "replicated-ssd")
+    pair.openstack("dr", "protection-group", "create", "--name", "prod", *sites, *kind_of)
+    one, other = pair.world["arrays"]["array-a"], pair.world["arrays"]["array-b"]
+    arrays = ("--primary-fa-url", one["url"], "--primary-fa-token", one["token"])
+    arrays += ("--secondary-fa-url", other["url"], "--secondary-fa-token", other["token"])
+    pair.openstack("dr", "policy", "create", "prod", *arrays, "--pure-pg-name", "pg-prod")
+    for server in pair.openstack("server", "list", "-f", "json"):
+        pair.openstack("dr", "member", "add", "prod", "--instance-id", server["ID"])
+
+
+THERE = (
+    "--network-mapping",
+    "net-primary-web=net-secondary-web",
+    "--network-mapping",
+    "net-primary-db=net-secondary-db",
+)
+THERE += ("--flavor-mapping", "m1.large=m2.large")
+BACK = (
+    "--network-mapping",
+    "net-secondary-web=net-primary-web",
+    "--network-mapping",
+    "net-secondary-db=net-primary-db",
+)
+BACK += ("--flavor-mapping", "m2.large=m1.large")
