@@ -31,12 +31,11 @@ class Clock:
         return self.seconds
 
 
-def sqlite_store(path: Path, clock: Callable[[], float], **options: float) -> SqlStore:
+def sqlite_store(path: Path, clock: Callable[[], float], *, patience: float = 10.0) -> SqlStore:
     """A store on a new SQLite file, or one more on a file that is there."""
     url = f"sqlite:///{path}"
     migrate(url)
-    settings = {"drain": DRAIN, "lease_ttl": TTL} | options
-    return open_store(url, Keys([KEY]), clock=clock, **settings)
+    return open_store(url, Keys([KEY]), drain=DRAIN, lease_ttl=TTL, patience=patience, clock=clock)
 
 
 def expire(database: sa.Engine) -> None:

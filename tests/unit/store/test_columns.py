@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.engine.default import DefaultDialect
 
 from siterecovery.protector.domain.epoch import Claim, Generation
 from siterecovery.protector.domain.member import Member, Port, Rebuild, Volume, VolumeCopy
@@ -18,7 +19,7 @@ from siterecovery.protector.domain.secret import Secret
 from siterecovery.protector.domain.site import Delegation, Site, TenantMapping
 from siterecovery.protector.domain.states import OperationStatus
 from siterecovery.protector.store import tables
-from siterecovery.protector.store.columns import build, to_json
+from siterecovery.protector.store.columns import Named, build, to_json
 from siterecovery.protector.store.session import order_us, to_text
 from support.records import filled
 
@@ -61,7 +62,7 @@ def test_json_survives(value: Any) -> None:
 @pytest.mark.parametrize("kind", [Rebuild, Port, Claim, Generation, FailedStep])
 def test_structures_survive(kind: type) -> None:
     """Nested values come back as their own types, tuples included."""
-    value = filled(kind)
+    value: Any = filled(kind)
     assert build(kind, json.loads(to_json(value))) == value
 
 
@@ -81,7 +82,7 @@ def test_what_is_not_json_is_refused(value: Any) -> None:
 def test_states_are_checked_on_their_way_in() -> None:
     """A word that is no state of the noun is refused before it reaches the database."""
     with pytest.raises(ValueError, match="paused"):
-        tables.operations.c.status.type.process_bind_param("paused", sa.engine.default.DefaultDialect())
+        Named(OperationStatus).process_bind_param("paused", DefaultDialect())
     assert OperationStatus("failed") in OperationStatus
 
 

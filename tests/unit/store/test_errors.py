@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import psycopg
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import exc
 

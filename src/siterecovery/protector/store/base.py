@@ -2,7 +2,11 @@
 
 All reads and writes happen in a `Transaction`: `with store.begin() as tx:` commits at the end and rolls back on an exception. It may be run again
 when the database refuses it (deadlock, Galera certification, serialisation), so the block has no side effect of its own: use
-`store.run(lambda tx: …)`, which does that. `get(…, lock=True)` reads the row for update.
+`store.run(lambda tx: …)`, which does that. `get(…, lock=True)` reads the row for update. A group or operation that was read in a transaction is
+saved only if nobody else has changed it since (`StaleRow`, which `run` repeats), so that no change is lost without a lock either.
+
+Every noun gets `created_at` from the database when it is first saved without one; later saves leave it alone. A database that is away raises
+`store.errors.StoreUnavailable` (503, `retryable`) within seconds.
 
 Journal changes (`workflow.journal.Write.changes`) are callables that take the `Transaction`: they are committed together with the step's
 entry, under the same epoch check.
@@ -115,7 +119,7 @@ class Operations(Protocol):
     def add(self, operation: Operation) -> None: ...
 
     def save(self, operation: Operation) -> None:
-        """Everything but the lease."""
+        """Everything but the lease and what was fixed when it was added: request, plan, time of creation."""
         ...
 
     def select(
@@ -129,7 +133,9 @@ class Operations(Protocol):
         marker: str | None = None,
         limit: int = 100,
     ) -> list[Operation]:
-        """Newest first; keyset paging by (created_at, id). Internal types only when asked for."""
+        """Newest first; keyset paging by (created_at, id). Internal types only when asked for, be it by a named `type`.
+
+        The plan is left out (`{}`): it can be large, and no list shows it. BadRequest for a marker that is not the project's."""
         ...
 
     def of_group(self, group_id: str, *, unfinished: bool = False) -> list[Operation]: ...
