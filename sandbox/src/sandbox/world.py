@@ -70,7 +70,10 @@ class WorldConfig:
     @classmethod
     def read(cls, path: Path) -> WorldConfig:
         """Read a YAML file; ValueError when it is no mapping or names unknown settings."""
-        content = yaml.safe_load(path.read_text()) or {}
+        try:
+            content = yaml.safe_load(path.read_text()) or {}
+        except yaml.YAMLError as error:
+            raise ValueError(f"{path} is not YAML: {error}") from error
         if not isinstance(content, dict):
             raise ValueError(f"{path} must hold a mapping of settings")
         return cls.parse(content)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.cloud.compute.model import Server
-from sandbox.cloud.guests import IDENTITY
 from sandbox.cloud.network.model import Port
 from sandbox.cloud.site import Cloud
 from sandbox.cloud.volume.model import Group, Volume
@@ -63,15 +62,19 @@ def _server(item: Cloud, server: Server) -> dict[str, Any]:
             for d in server.disks
         ],
         "ports": [nic.port_id for nic in server.nics],
-        "guest": {"identity": guest.identity, "generation": guest.generation, "running": guest.running}
+        "guest": {
+            "identity": guest.identity,
+            "generation": guest.generation,
+            "running": guest.running,
+            "lost_writes": guest.lost_writes,
+        }
         if guest
         else None,
     }
 
 
 def _volume(volume: Volume, item: Cloud) -> dict[str, Any]:
-    held = item.array.read(volume.provider_id) if volume.provider_id and volume.status != "error" else 0
-    identity, generation = divmod(held, IDENTITY)
+    identity, generation = item.guests.held(volume.provider_id)
     return {
         "id": volume.id,
         "name": volume.name,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sandbox.array.errors import ArrayError
 from sandbox.clock import Clock
 from sandbox.cloud.compute.model import Server
 from sandbox.cloud.volume.store import Volumes
@@ -32,12 +33,16 @@ class Content(Protocol):
 
 @dataclass
 class Guest:
-    """One machine's operating system. `since` is when it last wrote, in the world's seconds."""
+    """One machine's operating system. `since` is when it last wrote, in the world's seconds.
+
+    `lost_writes` counts writes to volumes that are no longer on the array: a disk pulled from a running machine.
+    """
 
     identity: int
     generation: int
     running: bool
     since: float
+    lost_writes: int = 0
 
 
 class Guests:
@@ -130,7 +135,11 @@ class Guests:
         guest.generation += steps
         content = guest.identity * IDENTITY + guest.generation
         for name in self._names(server):
-            self._content.write(name, content)
+            try:
+                self._content.write(name, content)
+            except ArrayError:
+                # The array volume was taken away under the guest: an I/O error only the guest would log.
+                guest.lost_writes += 1
 
     def console(self, server: Server) -> str:
         """What the guest printed: text somebody set by server id or name, or a plain boot."""
@@ -153,12 +162,19 @@ class Guests:
             "running": guest.running,
             "identity": guest.identity,
             "generation": guest.generation,
+            "lost_writes": guest.lost_writes,
             "volumes": [self._disk(volume_id) for volume_id in server.volume_ids],
         }
 
     def _disk(self, volume_id: str) -> dict[str, Any]:
         volume = self._cinder.volumes.get(volume_id)
-        held = self._content.read(volume.provider_id) if volume is not None and volume.provider_id else 0
-        identity, generation = divmod(held, IDENTITY)
+        identity, generation = self.held(volume.provider_id if volume is not None else None)
         name = volume.name if volume is not None else None
         return {"volume_id": volume_id, "name": name, "identity": identity, "generation": generation}
+
+    def held(self, provider_id: str | None) -> tuple[int | None, int | None]:
+        """(identity, generation) of what an array volume holds; (0, 0) when blank, None twice when it is not there."""
+        try:
+            return divmod(self._content.read(provider_id), IDENTITY) if provider_id else (None, None)
+        except ArrayError:
+            return None, None

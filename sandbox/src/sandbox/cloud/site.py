@@ -98,7 +98,9 @@ class Cloud:
         self.network = Network(world.clock)
         self.image = Images(world.clock)
         self.compute = Compute(world.clock, f"compute-{name}")
-        self.guests = Guests(world.clock, self.volume, array, self._alive, world.identities, settings.write_interval)
+        self.guests = Guests(
+            world.clock, self.volume, array, self._array_answers, world.identities, settings.write_interval
+        )
         self.life = Life(self.compute, self.volume, self.network, self.guests, work, world.profile)
         self.network.changed = self._port_changed
 

@@ -14,7 +14,7 @@ _CONTROL = frozenset({"limit", "marker", "fields", "sort_key", "sort_dir", "page
 
 def listing(call: Call, name: str, rows: Iterable[dict[str, Any]]) -> Reply:
     """The rows that pass every filter of the query; one attribute given several times means any of the values."""
-    chosen = [row for row in rows if _matches(row, call)]
+    chosen = [row for row in rows if _matches(row, call)] if call.query else list(rows)
     if "sort_key" in call.query:
         descending = call.query.get("sort_dir") == "desc"
         chosen.sort(key=lambda row: str(row.get(call.query["sort_key"])), reverse=descending)

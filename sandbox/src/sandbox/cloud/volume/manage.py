@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 
-from sandbox.cloud.errors import BadRequest, OverLimit
+from sandbox.cloud.errors import BadRequest, NotFound, OverLimit
 from sandbox.cloud.ids import is_id
 from sandbox.cloud.listing import page
 from sandbox.cloud.volume import views
 from sandbox.cloud.volume.driver import BackendError
-from sandbox.cloud.volume.model import GIB, Volume
+from sandbox.cloud.volume.model import GIB, Volume, VolumeType
 from sandbox.cloud.volume.store import Volumes
 from sandbox.cloud.volume.volumes import checked_metadata, store
 from sandbox.cloud.wire import Call, Reply, Route
@@ -33,7 +33,7 @@ def manage(call: Call) -> Reply:
     cinder = store(call)
     _check_already_managed(cinder, reference)
     host = _host(call, given)
-    type_ = cinder.type_of(given.get("volume_type")) if given.get("volume_type") else cinder.type_of(None)
+    type_ = _type(cinder, given.get("volume_type"))
     volume = cinder.new_volume(call.who, 0, type_, host=host)
     volume.status = "managing"
     volume.name, volume.description = given.get("name"), given.get("description")
@@ -50,6 +50,13 @@ def _check_already_managed(cinder: Volumes, reference: Mapping[str, Any]) -> Non
     """
     if str(reference.get("source-name", "")).removeprefix("volume-") in cinder.volumes:
         raise BadRequest("Invalid volume: Unable to manage existing volume. The volume is already managed")
+
+
+def _type(cinder: Volumes, wanted: Any) -> VolumeType:
+    try:
+        return cinder.type_of(wanted)
+    except NotFound as error:
+        raise BadRequest(f"Invalid volume type: Cannot find requested '{wanted}' volume type") from error
 
 
 def _host(call: Call, given: Mapping[str, Any]) -> str:
