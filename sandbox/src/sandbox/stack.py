@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import io
 import json
-import secrets
 import shutil
 import socket
 import subprocess
@@ -179,44 +178,50 @@ def post(url: str, body: Mapping[str, Any], method: str = "POST") -> Any:
 def _port_of(file: Path) -> int:
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.read_string(file.read_text())
-    return parser.getint("api", "bind_port")
+    return parser.getint("api", "port")
+
+
+# Short enough that a demonstration of a killed engine does not bore; a real installation keeps the defaults.
+_ENGINE = {
+    "poll_interval": 0.2,
+    "duty_interval": 2,
+    "lease_ttl": 5,
+    "connect_timeout": 3,
+    "call_timeout": 10,
+    "server_call_timeout": 2,
+}
 
 
 def protector_conf(site: str, description: Mapping[str, Any], directory: Path, port: int) -> str:
-    """The configuration of one site's Protector: it serves on `port` and keeps its database in `directory`.
-
-    Both sites' settings stand in it, because an engine works on both clouds and both arrays.
-    """
+    """The configuration of one site's Protector: it serves on `port` and keeps database and keys in `directory`."""
     here = description["sites"][site]
-    sections: dict[str, dict[str, object]] = {
+    sections: dict[str, Mapping[str, object]] = {
         "DEFAULT": {"site_name": site, "state_path": directory},
-        "api": {"bind_host": "127.0.0.1", "bind_port": port},
+        "api": {"host": "127.0.0.1", "port": port},
+        "engine": _ENGINE,
         "database": {"connection": f"sqlite:///{directory}/protector.sqlite"},
         "keystone_authtoken": {
+            "auth_type": "password",
             **_service_login(here),
             "www_authenticate_uri": here["auth_url"],
-            "service_token_roles": "service",
         },
         "service_auth": _service_login(here),
         "storage": {
-            "driver": "flasharray",
             "allowed_array_urls": ",".join(array["url"] for array in description["arrays"].values()),
             "ca_file": description["array_ca"],
         },
-        "secrets": {"key_file": directory / "secrets.key"},
+        "secrets": {"key_file": directory / "secrets.key", "identity_key_file": directory / "identity.key"},
     }
     for name, entry in description["sites"].items():
-        sections[f"site:{name}"] = {**_service_login(entry), "protector_url": entry["protector"]}
-    (directory / "secrets.key").touch(mode=0o600)
-    (directory / "secrets.key").write_text(secrets.token_hex(32) + "\n")
+        if name != site:
+            sections[f"site:{name}"] = _service_login(entry)
     return _ini(sections)
 
 
 def _service_login(entry: Mapping[str, Any]) -> dict[str, object]:
-    """The service user's way into one site's Keystone, as keystoneauth reads it."""
+    """The service user's way into one site's Keystone."""
     password, project, _ = seed.USERS["protector"]
     return {
-        "auth_type": "password",
         "auth_url": entry["auth_url"],
         "username": "protector",
         "password": password,

@@ -8,7 +8,11 @@ from typing import Any
 
 from siterecovery.protector.api.middleware.request_id import CALLERS, CURRENT
 
-_PLAIN = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "request_id", "global_request_id"}
+_PLAIN = {
+    *logging.makeLogRecord({}).__dict__,
+    *("message", "asctime", "request_id", "global_request_id"),
+    *("project", "version", "extra_keys", "context", "instance", "resource"),  # what oslo.log adds to each record
+}
 _CHATTY = ("urllib3", "keystoneauth", "keystonemiddleware", "httpx", "httpcore", "stevedore", "alembic", "waitress")
 
 

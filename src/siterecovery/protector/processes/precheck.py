@@ -15,30 +15,34 @@ ANY_PROJECT = ""
 
 
 class CloudPrecheck:
-    def __init__(self, clouds: Clouds, limits: Limits) -> None:
+    """`named` is the name people know a site by."""
+
+    def __init__(self, clouds: Clouds, limits: Limits, named: Callable[[str], str]) -> None:
         self._clouds = clouds
         self._limits = limits
+        self._named = named
 
     def volume_type(self, site_id: str, name_or_id: str, replication_type: str) -> VolumeTypeFound:
         found = self._clouds.service(site_id, ANY_PROJECT).volumes.volume_type(name_or_id)
+        site = self._named(site_id)
         if found is None:
             unmet = Unmet(
                 "volume_type.not_found",
-                f"Volume type '{name_or_id}' does not exist on site {site_id}.",
+                f"Volume type '{name_or_id}' does not exist on site {site}.",
                 "List them: openstack dr site list-volume-types.",
             )
             return VolumeTypeFound(None, name_or_id, (unmet,))
         if not found.replication_enabled:
             unmet = Unmet(
                 "volume_type.not_replicated",
-                f"Volume type '{found.name}' on site {site_id} does not have replication_enabled='<is> True'.",
+                f"Volume type '{found.name}' on site {site} does not have replication_enabled='<is> True'.",
                 "Choose a replicated type: openstack dr site list-volume-types.",
             )
             return VolumeTypeFound(found.id, found.name, (unmet,))
         if found.replication_type not in (None, replication_type):
             unmet = Unmet(
                 "volume_type.other_replication",
-                f"Volume type '{found.name}' on site {site_id} replicates {found.replication_type}, not {replication_type}.",
+                f"Volume type '{found.name}' on site {site} replicates {found.replication_type}, not {replication_type}.",
                 "Choose another type, or the other replication_type.",
             )
             return VolumeTypeFound(found.id, found.name, (unmet,))

@@ -86,7 +86,7 @@ def make_services(parts: Parts) -> Services:
     return Services(
         store=parts.store,
         peers=parts.peers,
-        precheck=CloudPrecheck(parts.clouds, partial(_limits, parts.clouds)),
+        precheck=CloudPrecheck(parts.clouds, partial(_limits, parts.clouds), partial(_site_name, parts.store)),
         sync=parts.duties,
         trusts=TenantTrusts(parts.store, parts.clouds, settings.site_name),
         probes=WorldProbes(parts.store, parts.clouds, parts.drivers, _ProtectorCheck(settings), settings.site_name),
@@ -138,6 +138,11 @@ def _policy_of(store: SqlStore, group_id: str) -> tuple[Policy, str, str] | None
         return (policy, group.primary_site_id, group.secondary_site_id) if group and policy else None
 
     return store.run(read)
+
+
+def _site_name(store: SqlStore, site_id: str) -> str:
+    found = store.run(lambda tx: tx.sites.get(site_id))
+    return found.name if found is not None else site_id
 
 
 def _limits(clouds: SiteClouds, site_id: str, project_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
