@@ -174,6 +174,8 @@ def test_a_user_who_asks_too_often_is_slowed_down(world: World) -> None:
     last = world.call("GET", "/v1/{p}/operations")
     assert 0 < int(last.headers["retry-after"]) <= 60
     assert world.call("GET", "/v1/{p}/operations", who="reader").status_code == 200
+    peers = [world.call("GET", "/v1/service/protection-groups", who="peer").status_code for _ in range(6)]
+    assert peers == [200] * 6, "the other site's Protector is never slowed down"
 
 
 def test_guessing_tokens_is_slowed_down(world: World) -> None:

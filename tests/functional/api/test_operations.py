@@ -1,5 +1,6 @@
 """Actions and the operations they start."""
 
+import concurrent.futures
 import dataclasses
 import json
 from typing import Any
@@ -33,6 +34,14 @@ def test_a_failover_is_accepted_with_its_plan(full: World) -> None:
     assert [member.id for member in plan.members] == ["m1"]
     assert plan.policy is not None
     assert plan.policy.pure_pg_name == "pg-web"
+
+
+def test_of_many_at_once_one_is_accepted(full: World) -> None:
+    """The hold is written with the operation: eight requests in the same moment start one failover."""
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: full.call("POST", ACTION, {"failover": MAPPED}), range(8)))
+    assert sorted(answer.status_code for answer in answers) == [202] + [409] * 7
+    assert len(full.write(lambda tx: tx.operations.of_group("g1"))) == 1
 
 
 def test_everything_that_is_missing_is_told_at_once(bare: World) -> None:
