@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 # Headers that belong to one connection, and what the client library sets by itself.
 _HOP_BY_HOP = frozenset(
@@ -39,7 +40,8 @@ class FrontDoor:
         if self.backend_port is None:
             return web.json_response({"error": "no Protector has been put behind this door yet"}, status=502)
         headers = [(key, value) for key, value in request.headers.items() if key.lower() not in _HOP_BY_HOP]
-        url = f"http://127.0.0.1:{self.backend_port}{request.raw_path}"
+        # Encoded already: the client library must not decide anew what to escape.
+        url = URL(f"http://127.0.0.1:{self.backend_port}{request.raw_path}", encoded=True)
         body = await request.read()
         try:
             async with self._client().request(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -77,19 +77,23 @@ class Registry:
         """Start a process in a session of its own and write it down; its output goes to its log."""
         log = self.log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            child = subprocess.Popen(
-                list(command),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
-                start_new_session=True,
-            )
-        started = _start_time(child.pid)
+        # Not subprocess: nobody waits for this child, it is meant to outlive the command that starts it.
+        writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        pid = os.posix_spawn(
+            command[0],
+            list(command),
+            {**os.environ, **(environment or {})},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), writing, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        started = _start_time(pid)
         if started is None:
             raise ProcessError(f"{name} ended at once:\n{self.last_words(name)}")
-        process = Process(name, child.pid, started)
+        process = Process(name, pid, started)
         self._write([item for item in self.all() if item.name != name] + [process])
         return process
 
@@ -100,12 +104,17 @@ class Registry:
 
     def stop(self, process: Process, seconds: float = 10.0) -> None:
         """SIGTERM, and SIGKILL for what is still there after a while; a frozen process is thawed first."""
-        for number in (signal.SIGCONT, signal.SIGTERM):
-            self._send(process, number)
-        end = time.monotonic() + seconds
-        while process.alive and time.monotonic() < end:
-            time.sleep(_PAUSE_SECONDS)
-        self._send(process, signal.SIGKILL)
+        if process.alive:
+            for number in (signal.SIGCONT, signal.SIGTERM):
+                self._send(process, number)
+            end = time.monotonic() + seconds
+            while process.alive and time.monotonic() < end:
+                time.sleep(_PAUSE_SECONDS)
+            self._send(process, signal.SIGKILL)
+            with contextlib.suppress(
+                ChildProcessError
+            ):  # it is our own child only where `up` and `down` are one process
+                os.waitpid(process.pid, 0)
         self._write([item for item in self.all() if item != process])
 
     def send(self, name: str, number: signal.Signals) -> None:

@@ -99,6 +99,11 @@ def _hang_guest(arguments: argparse.Namespace, stack: Stack) -> Any:
     return post(f"{control(stack)}/clouds/{arguments.site}/guests/hang", {"servers": [arguments.server]})
 
 
+def _revoke_role(arguments: argparse.Namespace, stack: Stack) -> Any:
+    body = {"user": arguments.user, "project": arguments.project, "role": arguments.role}
+    return post(f"{control(stack)}/clouds/{arguments.site}/roles/revoke", body)
+
+
 def _engine(number: signal.Signals) -> Verb:
     def send(arguments: argparse.Namespace, stack: Stack) -> Any:
         stack.registry.send(engine_name(arguments.site), number)
@@ -126,6 +131,7 @@ _VERBS: Mapping[str, tuple[str, tuple[str, ...], Verb]] = {
     "list": ("what is in force", (), _list),
     "clear": ("lift every fault, loss and cut", (), _clear),
     "expire-tokens": ("forget every token of a site", ("site",), _expire),
+    "revoke-role": ("take a role away from a user", ("site", "user", "project", "role"), _revoke_role),
     "advance": ("move the world's clock forward", ("seconds",), _advance),
     "fail-builds": ("have the next servers of a site end in ERROR", ("site", "count"), _fail_builds),
     "hang-guest": ("have a server ignore being stopped", ("site", "server"), _hang_guest),
