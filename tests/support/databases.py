@@ -136,6 +136,7 @@ class MariaDb(Server):
             f"--datadir={self.directory}/data",
             f"--socket={self.directory}/socket",
             f"--pid-file={self.directory}/pid",
+            f"--tmpdir={self.directory}",
             f"--init-file={self.directory}/init.sql",
             f"--bind-address={HOST}",
             f"--port={self.port}",

@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from siterecovery.protector.domain.errors import PreconditionFailed, Unmet
+from siterecovery.protector.domain.secret import Secret
 from siterecovery.protector.store import tables
 from siterecovery.protector.store.base import Transaction
-from siterecovery.protector.store.errors import Taken
+from siterecovery.protector.store.errors import StoreError, Taken
 from siterecovery.protector.store.sql_store import SqlStore
 from siterecovery.workflow.journal import Entry, State, Write
 from siterecovery.workflow.step import Fenced
@@ -175,6 +176,45 @@ def test_one_refused_change_spoils_no_other(owned: SqlStore) -> None:
     assert answers[3] is None
     assert (list(owned.journal.load("o1")), progress(owned)) == (["a", "d"], 7)
     assert owned.run(lambda tx: tx.groups.get("half")) is None
+
+
+def test_one_write_that_cannot_be_stored_spoils_no_other(owned: SqlStore) -> None:
+    """A value that is no JSON, such as a secret, is answered for its own write and shown to nobody; the others become true."""
+    answers = owned.journal.commit(
+        [write("o1", 1, "a"), write("o1", 1, "b", value=Secret("t0ken")), write("o2", 1, "c")]
+    )
+    assert [type(answer) for answer in answers] == [type(None), StoreError, type(None)]
+    assert "t0ken" not in str(answers[1])
+    assert (list(owned.journal.load("o1")), list(owned.journal.load("o2"))) == (["a"], ["c"])
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "postgresql"], indirect=True, scope="session")
+def test_changes_that_were_overtaken_are_made_again(owned: SqlStore, open_again: Open) -> None:
+    """A change that read a row somebody else then changed is run again on the new row; neither change is lost. (On SQLite nobody can.)"""
+    other, overtakes = open_again(), iter([True])
+    with owned.begin() as tx:
+        tx.groups.save(group("g1"))
+
+    def overtake() -> None:
+        with other.begin() as tx:
+            found = tx.groups.get("g1")
+            assert found is not None
+            tx.groups.save(dataclasses.replace(found, failover_count=1))
+
+    def change(tx: Transaction) -> None:
+        found = tx.groups.get("g1")
+        assert found is not None
+        if next(overtakes, False):
+            thread.start()
+            thread.join(30)
+        tx.groups.save(dataclasses.replace(found, metadata_version=1))
+
+    thread = threading.Thread(target=overtake)
+    assert owned.journal.commit([Write("o1", 1, (Entry("a", State.DONE),), (change,))]) == [None]
+    thread.join(30)
+    found = owned.run(lambda tx: tx.groups.get("g1"))
+    assert found is not None
+    assert (found.failover_count, found.metadata_version) == (1, 1)
 
 
 def test_a_write_without_entries_is_guarded_too(owned: SqlStore, raw: sa.Engine) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from siterecovery.protector.store.errors import StoreError
+from siterecovery.protector.domain.errors import StaleRow
+from siterecovery.protector.store.errors import StoreError, StoreUnavailable
 from siterecovery.protector.store.session import Session
 from siterecovery.protector.store.tables import journal_entries, operations
 from siterecovery.workflow.journal import Entry, State, Write
@@ -26,6 +27,7 @@ _KEY = ("operation_id", "step")
 _KEPT = (*_KEY, "seq", "started_at")
 """Columns that a step's later entries leave as the first one set them."""
 _OPEN = frozenset({State.STARTED, State.UNDOING})
+_PASSING = (StoreUnavailable, StaleRow)
 Guard = tuple[str, int]
 """(operation, epoch)"""
 
@@ -49,12 +51,14 @@ class SqlJournal:
         return {entry.step: entry for entry in found}
 
     def commit(self, writes: Sequence[Write]) -> Sequence[Exception | None]:
-        """One transaction for all; when the changes of one raise, one for each, so that it spoils nobody else's."""
+        """One transaction for all; when one write cannot be stored, or its changes raise, one for each, so that it spoils nobody else's."""
         try:
             answers: list[Exception | None] = self._run(lambda tx: _together(tx, writes))
-        except _Spoilt as spoilt:
+        except _PASSING:
+            raise
+        except (_Spoilt, StoreError) as refusal:
             if len(writes) == 1:
-                return [spoilt.cause]
+                return [refusal.cause if isinstance(refusal, _Spoilt) else refusal]
             return [self.commit([write])[0] for write in writes]
         return answers
 
@@ -109,8 +113,8 @@ def _change(tx: "SqlTransaction", write: Write) -> None:
     try:
         for change in write.changes:
             change(tx)
-    except StoreError:
-        raise  # the database's trouble, not the write's: the whole batch is tried again, or its caller is told
+    except _PASSING:
+        raise  # no fault of the write: the whole batch is tried again, or its caller is told
     except Exception as error:
         raise _Spoilt(error) from error  # answered for this write: its writer sees it
 

@@ -108,7 +108,7 @@ def _read(path: Path) -> list[str]:
     except OSError as error:
         raise SecretUnreadable(
             f"The key file {path} cannot be read ({error.strerror}).",
-            remedy="Restore it, or make one with `protector-manage secrets create`.",
+            remedy="Restore it, or make one with `protector-manage db sync`.",
         ) from None
     if mode & 0o037:  # a group that may read, such as the service's own, is the operator's choice
         raise SecretUnreadable(f"The key file {path} is open to others.", remedy=f"Run `chmod 600 {path}`.")

@@ -247,8 +247,8 @@ operations = _table(
     _int("journal_seq"),  # how many journal entries were ever written; changing it is what guards the journal
     sa.Index("ix_operations_listed", "project_id", "internal", "created_us", "id"),
     sa.Index("ix_operations_all", "project_id", "created_us", "id"),
-    sa.Index("ix_operations_by_group", "project_id", "group_id", "created_us", "id"),
-    sa.Index("ix_operations_by_status", "project_id", "status", "created_us", "id"),
+    sa.Index("ix_operations_by_group", "project_id", "group_id", "internal", "created_us", "id"),
+    sa.Index("ix_operations_by_status", "project_id", "status", "internal", "created_us", "id"),
     sa.Index("ix_operations_by_type", "project_id", "type", "created_us", "id"),
     sa.Index("ix_operations_of_group", "group_id", "created_us", "id"),
     sa.Index("ix_operations_open", "open", "created_us", "id"),

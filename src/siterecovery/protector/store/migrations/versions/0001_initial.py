@@ -100,8 +100,8 @@ def _create_operations() -> None:
         **MYSQL,
     )
     op.create_index("ix_operations_all", "operations", ["project_id", "created_us", "id"])
-    op.create_index("ix_operations_by_group", "operations", ["project_id", "group_id", "created_us", "id"])
-    op.create_index("ix_operations_by_status", "operations", ["project_id", "status", "created_us", "id"])
+    op.create_index("ix_operations_by_group", "operations", ["project_id", "group_id", "internal", "created_us", "id"])
+    op.create_index("ix_operations_by_status", "operations", ["project_id", "status", "internal", "created_us", "id"])
     op.create_index("ix_operations_by_type", "operations", ["project_id", "type", "created_us", "id"])
     op.create_index("ix_operations_listed", "operations", ["project_id", "internal", "created_us", "id"])
     op.create_index("ix_operations_of_group", "operations", ["group_id", "created_us", "id"])
