@@ -34,7 +34,7 @@ class ProtectionGroup:
     ip_policy: str = "keep"
     failover_epoch: int = 0
     lineage: tuple[Generation, ...] = ()
-    claim: Claim = Claim()
+    claim: Claim = dataclasses.field(default_factory=Claim)
     hold_operation_id: str | None = None
     remote_hold: str | None = None
     failover_count: int = 0
