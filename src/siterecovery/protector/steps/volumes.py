@@ -5,6 +5,7 @@ current one. Otherwise it is superseded: an old operation's cleanup never destro
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 
 from siterecovery.protector.clouds.base import EPOCH, GROUP, KEY, CinderVolume, ManageSpec
@@ -15,6 +16,7 @@ from siterecovery.protector.steps.replication import epoch_of
 from siterecovery.protector.store.base import Transaction
 from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
 
+MANAGED_NAME = re.compile(r"volume-([0-9a-f-]{36})-cinder")
 SETTLED = frozenset({"available", "in-use"})
 MANAGING = frozenset({"managing", "creating"})
 """Cinder's API shows a volume that is being managed as `creating`, and one whose managing failed as `error` (seen with 2026.1)."""
@@ -86,7 +88,14 @@ class ManageVolume(ProtectorStep):
         return None
 
     def _mine(self, call: Call) -> list[CinderVolume]:
-        return self.world.service(self.world.target).volumes.volumes(metadata={KEY: call.key[:255]})
+        """By the key, and by the name that Cinder gave the array volume: its driver forgets the metadata a manage was sent with."""
+        cinder = self.world.service(self.world.target).volumes
+        found = {volume.id: volume for volume in cinder.volumes(metadata={KEY: call.key[:255]})}
+        copied = call.last(self.copy_step)
+        on_array = self.world.driver.volume_by_id(self.world.target, copied["array_volume_id"]) if copied else None
+        managed = MANAGED_NAME.fullmatch(on_array.name) if on_array is not None else None
+        volume = cinder.volume(managed[1]) if managed is not None else None
+        return list({**found, **({volume.id: volume} if volume is not None else {})}.values())
 
     def _arrival(self, call: Call, volume_id: str) -> Waiting:
         topic = volumes(self.world, self.world.target)
@@ -105,8 +114,9 @@ class ManageVolume(ProtectorStep):
         return Outcome({"volume_id": seen.id, "name": seen.array_volume_name})
 
     def _finish(self, call: Call, volume_id: str, array_name: str | None) -> Outcome:
+        call.check()
+        self.world.service(self.world.target).volumes.set_metadata(volume_id, self._metadata(call))
         if self.volume.image_metadata:
-            call.check()
             self.world.tenant(self.world.target).volumes.set_image_metadata(volume_id, self.volume.image_metadata)
         copied = call.result(self.copy_step)
         name = array_name or f"volume-{volume_id}-cinder"
