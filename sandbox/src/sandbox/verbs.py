@@ -44,8 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def control(stack: Stack) -> str:
-    """Where the control port is: SANDBOX_CONTROL, or what the world in the state directory says."""
-    return os.environ.get("SANDBOX_CONTROL") or str(stack.description["control"])
+    """Where the control port is: what the world in the state directory says, or SANDBOX_CONTROL where there is none."""
+    try:
+        return str(stack.description["control"])
+    except ProcessError:
+        if "SANDBOX_CONTROL" not in os.environ:
+            raise
+        return os.environ["SANDBOX_CONTROL"]
 
 
 def _site(state: str) -> Verb:

@@ -44,8 +44,8 @@ def test_everything_but_what_is_local_arrives() -> None:
     """A field that is added to a noun travels without further code; claim, holds and sync status do not."""
     sent = whole()
     received = document.load(carried(sent), RECEIVER, group_id="g1")
-    local: dict[str, Any] = {
-        field.name: field.default if field.default is not dataclasses.MISSING else None
+    local = {
+        field.name: field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
         for field in dataclasses.fields(ProtectionGroup)
         if field.name in document.LOCAL
     }
