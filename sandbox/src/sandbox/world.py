@@ -133,7 +133,8 @@ class World:
         self.fabric.link(one, other).transfer_seconds = self.config.latency.transfer
 
     async def _start_clouds(self) -> None:
-        shared = Surroundings(self.clock, self.faults, self.calls, self.profile, itertools.count(1))
+        counted = itertools.count(1)
+        shared = Surroundings(self.clock, self.faults, self.calls, self.profile, counted, self.fabric.history)
         for site, array in ARRAYS.items():
             settings = CloudSettings(
                 token_lifetime=self.config.token_lifetime,
@@ -170,6 +171,7 @@ class World:
         knobs.add_routes(app, self.clouds, self.profile)
         app.router.add_post("/sites/{site}/protector", self._set_protector)
         app.router.add_get("/state", self._show_state)
+        app.router.add_get("/history", self._show_history)
         app.router.add_get("/world", self._show_world)
         app.router.add_post("/workload", self._make_workload)
         runner, port = await serve(app, port=self._port("control"))
@@ -195,6 +197,13 @@ class World:
             "arrays": {array.name: array.dump() for array in self.fabric.arrays.values()},
         }
         return web.Response(text=json.dumps(body), content_type="application/json")
+
+    async def _show_history(self, request: web.Request) -> web.Response:
+        """`?since=n` leaves out the first n events."""
+        since = request.query.get("since", "0")
+        if not since.isdigit():
+            raise ControlError('give "since" as the number of events that are known')
+        return web.json_response(self.fabric.history.as_json(int(since)))
 
     async def _show_world(self, request: web.Request) -> web.Response:
         return web.json_response(self.describe())

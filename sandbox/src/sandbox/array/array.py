@@ -42,6 +42,7 @@ class Array:
     def __init__(self, fabric: Fabric, name: str, site: str, settings: Settings | None = None) -> None:
         self.fabric = fabric
         self.clock = fabric.clock
+        self.note = fabric.history.of(site)
         self.name = name
         self.site = site
         self.id = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.array.sandbox"))

@@ -12,6 +12,7 @@ from sandbox.array.schedule import Schedules
 from sandbox.array.settings import Settings
 from sandbox.clock import Clock
 from sandbox.faults import Faults
+from sandbox.history import History
 
 
 @dataclass
@@ -32,11 +33,13 @@ class Fabric:
     def __init__(self, clock: Clock, faults: Faults) -> None:
         self.clock = clock
         self.faults = faults
+        self.history = History(clock)
         self.arrays: dict[str, Array] = {}
         self._links: dict[frozenset[str], Link] = {}
         self.replication = Replication(self)
         self.schedules = Schedules(self)
         faults.listen(self.changed)
+        faults.listen(self._note_faults)
 
     def add(self, name: str, site: str | None = None, settings: Settings | None = None) -> Array:
         """A new array; `site` is its failure domain, by default one of its own."""
@@ -73,6 +76,11 @@ class Fabric:
             and not other.down
             and not self.faults.is_cut(one.site, other.site)
         )
+
+    def _note_faults(self) -> None:
+        """A site that is lost, or cannot see the other one, explains what happens next."""
+        cut = sorted(sorted(pair) for pair in self.faults.cut)
+        self.history.of("")("faults", "changed", "", down=sorted(self.faults.down), cut=cut)
 
     def changed(self) -> None:
         """Links came or went: stalled work goes on, running work stalls. Whoever edits a Link calls this."""

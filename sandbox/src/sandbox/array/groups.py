@@ -176,7 +176,9 @@ def _create(array: Array, name: str) -> Group:
     pod = names.pod_of(name)
     if pod:
         array.pods.alive(pod)
-    return array.groups.add(Group(name))
+    group = array.groups.add(Group(name))
+    array.note("array_group", "created", group.id, name)
+    return group
 
 
 def _restore(array: Array, name: str, source: str, overwrite: bool) -> Item:
@@ -275,4 +277,5 @@ def _set_destroyed(array: Array, group: Group, wanted: bool) -> None:
     if group.retention_lock == "ratcheted":
         raise Refused(group.name, "Protection group is ratcheted; it cannot be destroyed.")  # own wording
     array.fabric.replication.abandoned(array, group)
+    array.note("array_group", "destroyed", group.id, group.name)
     array.destroy(group, partial(array.groups.remove, group))

@@ -19,6 +19,7 @@ def destroy_volume(array: Array, volume: Volume) -> None:
     for snapshot in volume.snapshots.values():
         if not snapshot.destroyed:
             destroy_snapshot(array, volume, snapshot)
+    array.note("array_volume", "destroyed", volume.id, volume.name)
     array.destroy(volume, lambda: array.volumes.remove(volume))
 
 
@@ -35,6 +36,7 @@ def forget_snapshot(volume: Volume, snapshot: Snapshot) -> None:
 
 def destroy_group_snapshot(array: Array, group: Group, snapshot: GroupSnapshot, delay: float | None = None) -> None:
     """Let a group snapshot pend with its members, for `delay` seconds or the array's eradication delay."""
+    array.note("array_snapshot", "destroyed", snapshot.id, f"{group.name}.{snapshot.name}")
     array.destroy(snapshot, lambda: forget_group_snapshot(group, snapshot), delay)
 
 

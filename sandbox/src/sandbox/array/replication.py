@@ -132,6 +132,8 @@ class Replication:
                 label = names.base(volume.name) if "::" in volume.name else volume.name
                 taken.members[label.lower()] = volume_snapshots.take(array, volume, label, created)
         group.snapshots[suffix.lower()] = taken
+        held = {member.name: member.generation for member in taken.members.values()}
+        array.note("array_snapshot", "taken", taken.id, f"{group.name}.{suffix}", array=array.name, members=held)
         if reap:
             self._fabric.schedules.watch_retention(array, group, taken)
         return taken

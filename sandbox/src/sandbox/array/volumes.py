@@ -137,7 +137,9 @@ def make(array: Array, name: str, provisioned: int) -> Volume:
         array.volume_groups.alive(vgroup)
     if array.settings.filled >= array.settings.capacity:
         raise Refused(name, "There is not enough space on the array.")  # own wording
-    return array.volumes.add(Volume(name, serial=array.new_serial(), provisioned=provisioned, created=array.now_ms()))
+    volume = Volume(name, serial=array.new_serial(), provisioned=provisioned, created=array.now_ms())
+    array.note("array_volume", "created", volume.id, name)
+    return array.volumes.add(volume)
 
 
 def copy_onto(array: Array, name: str, source: str, overwrite: bool) -> Volume:
@@ -147,6 +149,7 @@ def copy_onto(array: Array, name: str, source: str, overwrite: bool) -> Volume:
     volume = array.volumes.alive(name) if existing is not None and overwrite else make(array, name, origin.provisioned)
     volume.provisioned, volume.generation = origin.provisioned, origin.generation
     volume.source = {"name": full_name, "id": origin.id}
+    array.note("array_volume", "copied", volume.id, volume.name, source=full_name, content=origin.generation)
     if isinstance(origin, Volume) and volume is not existing:
         volume.tags = [Tag(t.namespace, t.key, t.value, True) for t in origin.tags if t.copyable]
     return volume

@@ -98,6 +98,7 @@ def _group(group: Group) -> dict[str, Any]:
     return {
         "id": group.id,
         "name": group.name,
+        "description": group.description,
         "project_id": group.project_id,
         "status": group.status,
         "type": group.type.name,

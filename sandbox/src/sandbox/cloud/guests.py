@@ -17,6 +17,7 @@ from sandbox.array.errors import ArrayError
 from sandbox.clock import Clock
 from sandbox.cloud.compute.model import Server
 from sandbox.cloud.volume.store import Volumes
+from sandbox.history import Note, unwritten
 
 IDENTITY = 10**12
 
@@ -56,11 +57,13 @@ class Guests:
         alive: Callable[[], bool],
         identities: Iterator[int] | None = None,
         interval: float = 0.2,
+        note: Note = unwritten,
     ) -> None:
         self._clock = clock
         self._cinder = cinder
         self._content = content
         self._alive = alive
+        self._note = note
         self._identities = identities or itertools.count(1)
         self.interval = interval
         self.guests: dict[str, Guest] = {}
@@ -99,6 +102,8 @@ class Guests:
             self.guests[server.id] = guest
         guest.running, guest.since = True, self._clock.now()
         self._servers[server.id] = server
+        disks = [self._disk(volume_id) for volume_id in server.volume_ids]
+        self._tell("started", server, guest, metadata=dict(server.metadata), volumes=disks)
 
     def halt(self, server: Server, *, clean: bool) -> None:
         """The guest stops; a clean shutdown writes once more first."""
@@ -109,7 +114,11 @@ class Guests:
         if clean and self._alive():
             self._write(server, guest, 1)
         guest.running = False
+        self._tell("stopped", server, guest, clean=clean)
         self._drop_deleted(server)
+
+    def _tell(self, event: str, server: Server, guest: Guest, **more: Any) -> None:
+        self._note("guest", event, server.id, server.name, identity=guest.identity, generation=guest.generation, **more)
 
     def _drop_deleted(self, server: Server) -> None:
         if server.task_state == "deleting":

@@ -24,6 +24,7 @@ from sandbox.cloud.volume.store import Volumes
 from sandbox.cloud.wire import Service, add_routes
 from sandbox.cloud.work import Work
 from sandbox.faults import Faults
+from sandbox.history import History, unwritten
 from sandbox.http import CallLog, middleware, serve
 from sandbox.latency import Profile
 
@@ -70,6 +71,7 @@ class Surroundings:
     calls: CallLog
     profile: Profile
     identities: Iterator[int]
+    history: History | None = None
 
 
 class Cloud:
@@ -93,13 +95,14 @@ class Cloud:
         backend = Backend(
             array, self._array_answers, host_name=f"compute-{name}-cinder", iqn=f"iqn.2004-10.org.sandbox:{name}"
         )
+        note = world.history.of(name) if world.history is not None else unwritten
         self.identity = Identity(world.clock, settings.region, settings.token_lifetime)
-        self.volume = Volumes(work, world.profile, backend, f"cinder-{name}")
+        self.volume = Volumes(work, world.profile, backend, f"cinder-{name}", note)
         self.network = Network(world.clock)
         self.image = Images(world.clock)
-        self.compute = Compute(world.clock, f"compute-{name}")
+        self.compute = Compute(world.clock, f"compute-{name}", note)
         self.guests = Guests(
-            world.clock, self.volume, array, self._array_answers, world.identities, settings.write_interval
+            world.clock, self.volume, array, self._array_answers, world.identities, settings.write_interval, note
         )
         self.life = Life(self.compute, self.volume, self.network, self.guests, work, world.profile)
         self.network.changed = self._port_changed

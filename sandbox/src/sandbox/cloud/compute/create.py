@@ -149,6 +149,8 @@ def _make(call: Call, given: Mapping[str, Any], flavor: Flavor, hints: Mapping[s
     server.security_groups = _security_groups(call, given)
     _take(call, server, ports)
     call.cloud.compute.servers[server.id] = server
+    told = {"metadata": dict(server.metadata), "volumes": server.volume_ids, "user": server.user_id}
+    call.cloud.compute.note("server", "created", server.id, server.name, **told)
     if "group" in hints:
         group = call.cloud.compute.groups[hints["group"]]
         group.members = (*group.members, server.id)

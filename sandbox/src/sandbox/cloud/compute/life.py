@@ -129,6 +129,7 @@ class Life:
         """As after `No valid host`: the volumes stay reserved until the server is deleted."""
         server.vm_state, server.task_state = "error", None
         server.fault = Fault(500, message or _NO_HOST, self._nova.clock.now(), "Traceback kept in nova-conductor.log")
+        self._nova.note("server", "failed", server.id, server.name)
         self._touch(server)
 
     def stop(self, server: Server) -> None:
@@ -204,6 +205,7 @@ class Life:
         server.terminated_at = self._nova.clock.now()
         self._touch(server)
         self._nova.deleted.append(server)
+        self._nova.note("server", "deleted", server.id, server.name)
         self._done(server)
 
     def _release(self, server: Server) -> None:

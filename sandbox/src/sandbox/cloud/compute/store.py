@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sandbox.clock import Clock
 from sandbox.cloud.compute.model import Flavor, KeyPair, Server, ServerGroup
 from sandbox.cloud.errors import BadRequest, Forbidden
+from sandbox.history import Note, unwritten
 
 ZONE = "nova"
 QUOTAS: Mapping[str, int] = {
@@ -42,8 +43,9 @@ class Knobs:
 class Compute:
     """Nova of one cloud: one compute host, one zone, any number of servers."""
 
-    def __init__(self, clock: Clock, host: str) -> None:
+    def __init__(self, clock: Clock, host: str, note: Note = unwritten) -> None:
         self.clock = clock
+        self.note = note
         self.host = host
         self.servers: dict[str, Server] = {}
         self.deleted: deque[Server] = deque(maxlen=_KEPT_DELETED)

@@ -56,6 +56,7 @@ def create(call: Call) -> Reply:
         cinder.clock.now(),
     )
     cinder.groups[group.id] = group
+    cinder.note("volume_group", "created", group.id, group.name, description=group.description)
     cinder.work.later(cinder.profile.current.volume, lambda: _build(cinder, group))
     return Reply(202, {"group": {"id": group.id, "name": group.name}})
 
@@ -230,6 +231,7 @@ def _remove(cinder: Volumes, group: Group, held: list[Volume]) -> None:
         volume.group_id = None
         cinder.delete(volume)
     cinder.groups.pop(group.id, None)
+    cinder.note("volume_group", "deleted", group.id, group.name)
 
 
 _ONE = "/groups/{id}"

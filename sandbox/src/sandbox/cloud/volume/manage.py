@@ -39,6 +39,8 @@ def manage(call: Call) -> Reply:
     volume.name, volume.description = given.get("name"), given.get("description")
     volume.metadata = checked_metadata(given.get("metadata") or {})
     volume.bootable = str(given.get("bootable", False)).lower() in ("true", "1", "yes", "on", "t", "y")
+    told = {"metadata": dict(volume.metadata), "reference": reference.get("source-name")}
+    cinder.note("volume", "created", volume.id, volume.name, **told)
     body = orjson.dumps({"volume": views.volume(volume, call)})
     cinder.later(cinder.profile.current.manage, volume, lambda: _take_over(cinder, volume, reference), "error_managing")
     return Reply(202, orjson.Fragment(body))
@@ -86,6 +88,7 @@ def _take_over(cinder: Volumes, volume: Volume, reference: Mapping[str, Any]) ->
     own_name = cinder.backend.volume_name(volume.id)
     cinder.backend.manage(name, own_name, replicated=volume.type.replicated, tags=cinder.tags(volume))
     cinder.built(volume, own_name, managed=True)
+    cinder.note("volume", "managed", volume.id, volume.name, reference=name)
 
 
 def manageable(call: Call) -> Reply:

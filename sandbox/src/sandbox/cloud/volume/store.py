@@ -10,6 +10,7 @@ from sandbox.cloud.ids import new_id
 from sandbox.cloud.volume.driver import Backend, BackendError
 from sandbox.cloud.volume.model import Attachment, Group, GroupSnapshot, GroupType, Snapshot, Volume, VolumeType
 from sandbox.cloud.work import Work
+from sandbox.history import Note, unwritten
 from sandbox.latency import Profile
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ class Volumes:
     `stuck_deletes` holds names or ids of volumes whose delete never ends, a knob of the control port.
     """
 
-    def __init__(self, work: Work, profile: Profile, backend: Backend, host: str) -> None:
+    def __init__(self, work: Work, profile: Profile, backend: Backend, host: str, note: Note = unwritten) -> None:
         self.work = work
         self.clock = work.clock
         self.profile = profile
         self.backend = backend
         self.host = host
+        self.note = note
         self.volumes: dict[str, Volume] = {}
         self.snapshots: dict[str, Snapshot] = {}
         self.groups: dict[str, Group] = {}
@@ -188,7 +190,9 @@ class Volumes:
 
     def forget(self, volume: Volume) -> None:
         """Drop the record."""
-        self.volumes.pop(volume.id, None)
+        if self.volumes.pop(volume.id, None) is not None:
+            event = "unmanaged" if volume.status == "unmanaging" else "deleted"
+            self.note("volume", event, volume.id, volume.name)
 
     def reserve(self, volume: Volume) -> None:
         """Nova wants it: 400 unless it is available."""

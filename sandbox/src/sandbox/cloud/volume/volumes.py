@@ -49,6 +49,7 @@ def create(call: Call) -> Reply:
     cinder.check_quota(call.project_id, size)
     volume = cinder.new_volume(call.who, size, type_)
     _describe(volume, given)
+    cinder.note("volume", "created", volume.id, volume.name, metadata=dict(volume.metadata), reference=None)
     group_id = given.get("group_id") if call.minor >= 13 else None
     if source is not None:
         volume.bootable, volume.image_metadata = source.bootable, source.image_metadata
