@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEV := hypothesis import-linter mypy openstacksdk pytest pytest-timeout pytest-xdist PyYAML python-openstackclient ruff types-PyYAML types-requests
 
-.PHONY: setup test lint format contract-venv test-real sandbox-up sandbox-down clean
+.PHONY: setup test lint format bench contract-venv test-real sandbox-up sandbox-down clean
 
 setup: $(VENV)/.ready
 
@@ -34,6 +34,10 @@ contract-venv: setup
 # Two real OpenStack sites on loopback: installs them into the cache the first time (about ten minutes).
 test-real: setup
 	$(BIN)/pytest -q tests/real
+
+# How fast it is, as ratios (benchmarks/README.md); about fifteen minutes. BENCH="--sizes 1,10" for less.
+bench: setup
+	$(BIN)/python -m benchmarks $(BENCH)
 
 sandbox-up: setup
 	$(BIN)/sandbox up

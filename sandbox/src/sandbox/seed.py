@@ -101,11 +101,19 @@ class Machine:
     volumes: tuple[str, ...]
 
 
-WORKLOAD = (
+WORKLOAD: tuple[Machine, ...] = (
     Machine("web-server-1", "net-primary-web", "m1.small", ("vol-boot-ws1", "vol-data-ws1")),
     Machine("web-server-2", "net-primary-web", "m1.small", ("vol-boot-ws2",)),
     Machine("db-server", "net-primary-db", "m1.large", ("vol-boot-db", "vol-data-db")),
 )
+
+
+def many(count: int, volumes: int = 1, prefix: str = "vm", network: str = "net-primary-web") -> tuple[Machine, ...]:
+    """A crowd of alike servers, `<prefix>-0001` and so on, for benchmarks and tests of size."""
+    names = (f"{prefix}-{number:04d}" for number in range(1, count + 1))
+    return tuple(
+        Machine(name, network, "m1.small", tuple(f"vol-{name}-{disk}" for disk in range(volumes))) for name in names
+    )
 
 
 class WorkloadError(Exception):
@@ -121,6 +129,7 @@ class _User:
         self._session = session
         self._auth_url = auth_url
         self._token = ""
+        self._named: dict[tuple[str, str], str] = {}
         self.urls: dict[str, str] = {}
 
     async def log_in(self, name: str, password: str, project: str) -> None:
@@ -150,10 +159,12 @@ class _User:
             return await answer.json() if answer.content_type == "application/json" else None
 
     async def named(self, service: str, path: str, key: str, name: str) -> str:
-        """The id of the thing of that name in a list."""
-        for item in (await self.call("GET", service, path))[key]:
-            if item["name"] == name:
-                return str(item["id"])
+        """The id of the thing of that name in a list, which is asked for once."""
+        if (key, name) not in self._named:
+            for item in (await self.call("GET", service, path))[key]:
+                self._named[key, item["name"]] = str(item["id"])
+        if (key, name) in self._named:
+            return self._named[key, name]
         raise WorkloadError(f"there is no {name} among the {key}; was the world started without its seed?")
 
     async def wait(self, service: str, path: str, key: str, status: str) -> None:
@@ -166,17 +177,27 @@ class _User:
             await asyncio.sleep(self.pause)
 
 
+_AT_ONCE = 32
+"""Machines made at the same time: more would only wait for one another."""
+
+
 async def create_workload(auth_url: str, machines: tuple[Machine, ...] = WORKLOAD) -> dict[str, str]:
     """Make what is not there yet as dr-admin through the APIs; returns names with ids of what was made.
 
     WorkloadError when a call is refused.
     """
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(user: _User, machine: Machine) -> dict[str, str]:
+        async with gate:
+            return await _machine(user, machine)
+
     async with aiohttp.ClientSession() as session:
         user = _User(session, auth_url)
         await user.log_in("dr-admin", PASSWORD, "production")
         there = {item["name"] for item in (await user.call("GET", "compute", "/servers"))["servers"]}
         missing = [machine for machine in machines if machine.name not in there]
-        made = await asyncio.gather(*(_machine(user, machine) for machine in missing))
+        made = await asyncio.gather(*(one(user, machine) for machine in missing))
     return {name: identifier for part in made for name, identifier in part.items()}
 
 

@@ -29,7 +29,7 @@ from sandbox.cloud import dump, knobs
 from sandbox.cloud.policy import RELAXED
 from sandbox.cloud.site import Cloud, CloudSettings, Surroundings
 from sandbox.cloud.volume import replication
-from sandbox.control import ControlError, json_body, make_app
+from sandbox.control import ControlError, json_body, make_app, number
 from sandbox.faults import Faults
 from sandbox.frontdoor import FrontDoor
 from sandbox.http import CallLog, middleware, serve
@@ -209,9 +209,14 @@ class World:
         return web.json_response(self.describe())
 
     async def _make_workload(self, request: web.Request) -> web.Response:
-        """The demo workload, once somebody wants it."""
+        """The demo workload, once somebody wants it; or a crowd: `{"machines": n, "volumes": each, "prefix": …}`."""
+        body = await json_body(request)
+        machines = seed.WORKLOAD
+        if "machines" in body:
+            count, disks = int(number(body, "machines")), int(number({"volumes": 1, **body}, "volumes"))
+            machines = seed.many(count, disks, str(body.get("prefix", "vm")))
         try:
-            made = await seed.create_workload(self.clouds["site-a"].url_of("identity"))
+            made = await seed.create_workload(self.clouds["site-a"].url_of("identity"), machines)
         except seed.WorkloadError as error:
             raise ControlError(str(error)) from error
         return web.json_response(made)

@@ -1,0 +1,1 @@
+"""How fast Protector is, as ratios: `make bench` prints the table, README.md says how to read it."""
