@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,14 +120,25 @@ class TwoSites:
         return self
 
 
-def make(directory: Path) -> TwoSites:
-    """site-a has a group with one member, a policy and a debt; site-b has never heard of it."""
+def make(
+    directory: Path,
+    *,
+    fill: Callable[[Store], None] | None = None,
+    now: Callable[[], float] | None = None,
+    drain: float = 30.0,
+    lease_ttl: float = 60.0,
+) -> TwoSites:
+    """site-a has a group with one member, a policy and a debt (or what `fill` puts there); site-b has never heard of it. `now`: the time
+    that databases and messages go by, else the messages' is `TwoSites.now` and the databases' the machine's."""
     identities = {name: Identity.generate() for name in NAMES}
-    stores = {name: _store(directory, name, identities) for name in NAMES}
+    stores = {
+        name: _store(directory, name, identities, drain=drain, lease_ttl=lease_ttl, clock=now or time.time)
+        for name in NAMES
+    }
     sites: TwoSites
 
     def clock() -> float:
-        return sites.now
+        return now() if now is not None else sites.now
 
     services = {name: PeerService(stores[name], identities[name], name, clock) for name in NAMES}
     made = {}
@@ -137,7 +149,7 @@ def make(directory: Path) -> TwoSites:
         peers = HttpPeers(stores[name], identities[name], name, access, connect=_always(wire), clock=clock)
         made[name] = OneSite(name, stores[name], identities[name], services[name], peers, wire)
     sites = TwoSites(made["site-a"], made["site-b"])
-    _fill(sites.a.store)
+    (fill or _fill)(sites.a.store)
     return sites
 
 
@@ -145,10 +157,19 @@ def _always(wire: Wire) -> Callable[[PeerAccess, str], Wire]:
     return lambda _access, _own_site: wire
 
 
-def _store(directory: Path, name: str, identities: dict[str, Identity]) -> Store:
+def _store(
+    directory: Path,
+    name: str,
+    identities: dict[str, Identity],
+    *,
+    drain: float,
+    lease_ttl: float,
+    clock: Callable[[], float],
+) -> Store:
     url = f"sqlite:///{directory}/{name}.db"
-    migrate(url)
-    store = open_store(url, Keys([KEY]), drain=30.0, lease_ttl=60.0)
+    if not (directory / f"{name}.db").exists():  # a test may have put a migrated one there
+        migrate(url)
+    store = open_store(url, Keys([KEY]), drain=drain, lease_ttl=lease_ttl, clock=clock)
     other = next(it for it in NAMES if it != name)
 
     def register(tx: Any) -> None:
