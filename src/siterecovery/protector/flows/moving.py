@@ -86,6 +86,7 @@ def source_cleanup(world: World) -> Node:
     """The old side, once the VMs are seen ACTIVE with all volumes on the target. Each failure concerns its own resource only."""
     return sequence(
         attempt(replication.StopOldDirection(world, "stop_old_direction")),
+        attempt(instances.NoteSourcePorts(world, "note_source_ports")),
         for_each(
             world.plan.members,
             lambda member: instances.DeleteSourceInstance(
@@ -94,6 +95,7 @@ def source_cleanup(world: World) -> Node:
             name=lambda member: f"cleanup/{world.labels[member.id]}",
             limit=AT_ONCE,
         ),
+        attempt(instances.DeleteSourcePorts(world, "delete_source_ports", "note_source_ports")),
         attempt(volumes.UpdateGroupVolumes(world, "leave_source_group", world.source, join=False)),
         for_each(
             world.plan.volumes,

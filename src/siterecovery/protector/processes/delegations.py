@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from siterecovery.protector.clouds.identity import Actor
 from siterecovery.protector.clouds.registry import SiteClouds
-from siterecovery.protector.domain.errors import CloudError, Forbidden
+from siterecovery.protector.domain.errors import CloudError, Forbidden, TokenRejected
 from siterecovery.protector.domain.secret import Secret
 from siterecovery.protector.domain.site import Site
 from siterecovery.protector.store.base import Store
@@ -58,7 +58,12 @@ class Delegations:
         actor = cast(Actor, self.clouds.service(site_id, project_id).identity)
         trusts = self.clouds.trusts(site_id)
         path = f"/OS-TRUST/trusts?trustee_user_id={quote(trusts.trustee_user_id())}"
-        listed = trusts.call("GET", path, Secret(actor.token()), None).get("trusts", ())
+        token = actor.token()
+        try:
+            answer = trusts.call("GET", path, Secret(token), None)
+        except TokenRejected:  # it was revoked before its time
+            answer = trusts.call("GET", path, Secret(actor.renew(token)), None)
+        listed = answer.get("trusts", ())
         fitting = [
             t
             for t in listed

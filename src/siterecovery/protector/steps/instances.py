@@ -392,6 +392,39 @@ class DeleteSourceInstance(ProtectorStep):
                 continue  # the server or the volume is gone already: nothing to protect it from
 
 
+class NoteSourcePorts(ProtectorStep):
+    """Which ports of ours the old servers have: once a server is gone, nothing tells any more that they were its."""
+
+    on_failure = OnFailure.RECORD
+
+    def do(self, call: Call) -> Outcome:
+        leaving = {member.instance_id for member in self.world.plan.members}
+        found = self.world.service(self.world.source).networks.ports()
+        ours = [port for port in found if port.device_id in leaving and any(tag.startswith(KEY) for tag in port.tags)]
+        return Outcome({"ports": [port.id for port in ours]})
+
+
+class DeleteSourcePorts(ProtectorStep):
+    """Nova leaves ports alone that it was given. Ours go after their server; a user's stay for its return, and so do those of a server that stayed."""
+
+    on_failure = OnFailure.RECORD
+
+    def __init__(self, world: World, name: str, note_step: str) -> None:
+        super().__init__(world, name)
+        self.note_step = note_step
+
+    def do(self, call: Call) -> Outcome:
+        noted = set((call.last(self.note_step) or {}).get("ports", ()))
+        if not noted:
+            return Outcome({"deleted": []})
+        networks = self.world.service(self.world.source).networks
+        free = [port.id for port in networks.ports() if port.id in noted and not port.device_id]
+        for port_id in free:
+            call.check()
+            networks.delete_port(port_id)
+        return Outcome({"deleted": free})
+
+
 def restore(stops: Mapping[str, StopSourceInstance]) -> Callable[[Call, Member], None]:
     """Puts a member back as it was found: for what a late call of an earlier engine may have stopped again after the undo."""
 
