@@ -65,7 +65,7 @@ def _hold_at(world: World, site: int) -> int:
 def _claim(model: "Model", world: World, call: Call) -> Applied:
     """`epoch` is the sender's base, `content` the newest number it knows."""
     row = world.rows[call.at]
-    answer = rows.claim(row, _hold_at(world, call.at), call.at, call.operation, call.epoch, call.content, False)
+    answer = rows.claim(row, _hold_at(world, call.at), call.at, call.operation, call.epoch, call.content)
     if answer is None:
         return Applied(world, False)
     return Applied(world.with_row(call.at, numbered(model, row, answer, call.content)))

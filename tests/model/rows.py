@@ -67,7 +67,7 @@ def row_of(group: ProtectionGroup, before: Row) -> Row:
 
 
 @functools.lru_cache(maxsize=200_000)
-def claim(row: Row, hold: int, site: int, operation: int, base: int, newest: int, forced: bool) -> Row | None:
+def claim(row: Row, hold: int, site: int, operation: int, base: int, newest: int) -> Row | None:
     """None: refused."""
     try:
         group = claims.claim(
@@ -76,7 +76,6 @@ def claim(row: Row, hold: int, site: int, operation: int, base: int, newest: int
             operation_id=str(operation),
             base_epoch=base,
             newest_known=newest,
-            forced=forced,
         )
     except Conflict:
         return None

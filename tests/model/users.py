@@ -69,7 +69,7 @@ def _forced(model: "Model", world: World, site: int) -> list[Move]:
     epoch = row.epoch + 1
     if rules.CLAIM:
         newest = op.epoch if op else 0
-        claimed = rows.claim(row, 0, site, world.truth.next_id, row.epoch, newest, True)
+        claimed = rows.claim(row, 0, site, world.truth.next_id, row.epoch, newest)
         assert claimed is not None  # its own row, its own epoch, nothing holds it
         claimed = calls.numbered(model, row, claimed, newest)
         epoch = claimed.claim_epoch

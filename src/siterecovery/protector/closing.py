@@ -135,7 +135,7 @@ class Closing:
                 tx.members.save(dataclasses.replace(member, status=after, error_message=message))
 
     def dropped(self, reason: str) -> Change:
-        """RETURN_ASKS: a newer epoch rules; the group's row is already what that epoch says."""
+        """A newer epoch rules; the group's row is already what that epoch says."""
         result = Result(
             End.UNDONE, f"Dropped without undo: {reason} What it left is named below or stopped by this site.", (), {}
         )

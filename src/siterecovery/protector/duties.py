@@ -1,8 +1,7 @@
 """What an engine does at rest, without being asked.
 
-RETURN_ASKS: a site asks its peer before its engine claims anything, and keeps asking; what is newer there is adopted, and servers that
-must not run here any more are stopped and locked. WATCH_UP: an active server that a late call of ours has stopped is put right. What
-could not be pushed is pushed again.
+A site asks its peer before its engine claims anything, and keeps asking; what is newer there is adopted, and servers that must not run here
+any more are stopped and locked. An active server that a late call of ours has stopped is put right. What could not be pushed is pushed again.
 """
 
 import dataclasses
@@ -57,7 +56,8 @@ class Duties:
                 LOG.warning("group %s: %s", group.id, error.detail)
 
     def look_after(self, group: ProtectionGroup) -> None:
-        """One group. The peer may be away: then only what concerns this site alone is done."""
+        """RETURN_ASKS: the peer is asked, always and without a user; its newer record is adopted, which ends what runs here for an older epoch, and
+        this site's own servers are stopped and locked. The peer may be away: then only what concerns this site alone is done."""
         try:
             view = self._peers.of(group).view(group)
         except (RemoteSiteUnreachable, CloudError):
@@ -195,7 +195,7 @@ class Duties:
         )
 
     def _watch_up(self, group_id: str) -> None:
-        """At rest, an active server that is stopped under a lock of ours is put right: a late call must have done it."""
+        """WATCH_UP: at rest, an active server that is stopped under a lock of ours is put right: a late call must have done it."""
 
         def read(tx: Transaction) -> tuple[ProtectionGroup | None, list[Member], str]:
             return tx.groups.get(group_id), tx.members.of_group(group_id), adoption.own_site(tx, self._site_name).id

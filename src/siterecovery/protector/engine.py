@@ -223,7 +223,7 @@ class Engine:
         return lambda: self._asked_to_stop.get(job.operation.id)
 
     async def _yield_to_newer(self, job: Job, hold: Hold) -> str:
-        """RETURN_ASKS: once a newer epoch or a fence is known here, the operation is dropped without undo. Answers why."""
+        """Once a newer epoch or a fence is known here, the operation is dropped without undo. Answers why."""
         while True:
             await self.clock.sleep(1.0)
             try:

@@ -4,7 +4,7 @@ import pytest
 
 from siterecovery.protector.arrays.flasharray import names
 from siterecovery.protector.arrays.flasharray.snapshots import instant
-from siterecovery.protector.arrays.flasharray.tags import epoch_tag, highest_epoch
+from siterecovery.protector.domain.epoch import epoch_tag, highest_epoch
 from siterecovery.protector.domain.errors import BadRequest
 
 

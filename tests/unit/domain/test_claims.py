@@ -25,7 +25,7 @@ def group(**fields: Any) -> ProtectionGroup:
 
 
 def claimed(target: str, row: ProtectionGroup, operation: str = "op-1", **changed: Any) -> ProtectionGroup:
-    asked: dict[str, Any] = {"base_epoch": row.failover_epoch, "newest_known": 0, "forced": False, **changed}
+    asked: dict[str, Any] = {"base_epoch": row.failover_epoch, "newest_known": 0, **changed}
     return claims.claim(row, target_site_id=target, operation_id=operation, **asked)
 
 
@@ -86,18 +86,10 @@ def test_a_claim_is_refused(row: ProtectionGroup, changed: dict[str, Any], code:
     assert refused.value.code == code
 
 
-@pytest.mark.parametrize(
-    ("row", "forced"),
-    [
-        (group(hold_operation_id="op-0"), True),
-        (group(remote_hold="op-0"), False),
-        (group(remote_hold="op-0"), True),
-        (group(hold_operation_id="op-1"), False),
-    ],
-)
-def test_a_hold_that_does_not_refuse(row: ProtectionGroup, forced: bool) -> None:
-    """FORCE_OVERRIDES: neither the peer's hold nor one's own refuses, and force is not refused at all."""
-    assert claimed("b", row, forced=forced).claim.state is OPEN
+@pytest.mark.parametrize("row", [group(remote_hold="op-0"), group(hold_operation_id="op-1")])
+def test_a_hold_that_does_not_refuse(row: ProtectionGroup) -> None:
+    """Neither the peer's hold nor one's own refuses a claim: who may begin is a matter of admission."""
+    assert claimed("b", row).claim.state is OPEN
 
 
 @pytest.mark.parametrize(
@@ -262,6 +254,30 @@ def test_a_newer_record_of_the_same_epoch_leaves_claim_and_holds() -> None:
     assert after.created_at == "THEN"
 
 
+def test_ones_own_move_does_not_let_go() -> None:
+    """A push of the target may be faster than the answer to the commit: the operation goes on, so it holds the group until it has ended."""
+    mine = group(hold_operation_id="op-1")
+    assert claims.adopt(mine, moved(3, "op-1")).hold_operation_id == "op-1"
+
+
+@pytest.mark.parametrize(
+    ("status", "count", "when"), [(GroupStatus.FAILED_OVER, 1, "NOW"), (GroupStatus.ACTIVE, 0, None)]
+)
+def test_the_source_learns(status: GroupStatus, count: int, when: str | None) -> None:
+    """Epoch, lineage, active site, status and version become what the target has committed; a second time, or too late, nothing changes."""
+    told = dataclasses.replace(generation(3), committed_at="NOW")
+    row = claims.learn(group(hold_operation_id="op-1"), told, status=status, version=9)
+    assert (row.failover_epoch, row.metadata_version, row.current_primary_site_id, row.status) == (3, 9, "b", status)
+    assert (row.lineage[-1], row.failover_count, row.last_failover_at, row.hold_operation_id) == (
+        told,
+        count,
+        when,
+        "op-1",
+    )
+    assert claims.learn(row, told, status=status, version=12) is row
+    assert claims.learn(moved(5), told, status=status, version=12) == moved(5)
+
+
 @pytest.mark.parametrize("number", [1, 3, 5])
 def test_a_higher_epoch_revokes_and_lets_go(number: int) -> None:
     """RETURN_ASKS: whatever was claimed here is closed, also under a higher number, and nothing holds the group any more; the fence stays known."""
@@ -293,7 +309,7 @@ class TwoDatabases:
         other, operation = "ab"[site == "a"], f"op-{number}"
         row = self.rows[site]
         if verb == "claim":
-            self.rows[site] = claimed(site, row, operation, forced=True)
+            self.rows[site] = claimed(site, row, operation)
             self.minted.append(self.rows[site].claim.epoch)
         elif verb == "commit" and row.claim.state is OPEN:
             assert row.claim.operation_id is not None

@@ -114,7 +114,7 @@ class ReplicationDriver(Protocol):
         ...
 
     def highest_epoch(self, site_id: str, name: str) -> int:
-        """The greatest epoch tag on a volume (TAG_MONO: one tag per epoch, they are never removed); 0 without one."""
+        """The greatest epoch tag on a volume (`domain.epoch`); 0 without one."""
         ...
 
     def stamp(self, site_id: str, names: Sequence[str], epoch: int) -> None:

@@ -1,8 +1,8 @@
 """What steps may ask of one OpenStack site, in plain values.
 
 A `Cloud` is one site seen by one actor in one project: the *tenant* (the delegation's trust, least roles), or the *service* (Protector's
-own user; an admin). LOCK rests on the difference: servers are locked and stopped by the service, and started only by the tenant, whom the
-lock refuses.
+own user; an admin). That a moved server stays off rests on the difference: servers are locked and stopped by the service, and started only
+by the tenant, whom the lock refuses.
 
 Every call has a time limit. Errors are `domain.errors.CloudError` and its kinds, translated once in this package. Calls are of three
 classes: *read* and *idempotent* ones are repeated by the session itself, *create* ones never: their step looks the thing up by its

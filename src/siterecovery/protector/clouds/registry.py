@@ -2,7 +2,7 @@
 
 The *service* actor always works with the service user's own administrator token and names the tenant's project in its lists. The *tenant*
 actor is the delegation's trust; where there is none, a role that an administrator gave the service user in the project will do, but never
-an administrator's one: the lock that keeps a server off must refuse the tenant actor (LOCK).
+an administrator's one: the lock that keeps a server off must refuse the tenant actor.
 """
 
 import importlib.metadata
@@ -76,6 +76,14 @@ class SiteClouds:
         site = self._session(site_id)
         actor = trust_actor(site, project_id, trust_id) if trust_id else self._by_role(site, project_id)
         return self._keep(key, self._build(actor, Scope(project_id, admin=False), site_id))
+
+    def usable(self, site_id: str, project_id: str, trust_id: str) -> bool:
+        """Whether a token can be had by a trust: Keystone lists those as well whose trustor has lost the role."""
+        try:
+            trust_actor(self._session(site_id), project_id, trust_id).token()
+        except TokenRejected:
+            return False
+        return True
 
     def _by_role(self, site: SiteSession, project_id: str) -> Actor:
         actor = project_actor(site, project_id)

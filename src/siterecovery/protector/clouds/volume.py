@@ -101,7 +101,7 @@ class CinderVolumes:
         self._cinder.delete(f"/volumes/{volume_id}", version=self._version)
 
     def set_bootable(self, volume_id: str, bootable: bool) -> None:
-        """False makes it impossible to boot a server from it (BURN)."""
+        """False makes it impossible to boot a server from it."""
         self._action(volume_id, {"os-set_bootable": {"bootable": bootable}})
 
     def set_image_metadata(self, volume_id: str, metadata: Mapping[str, str]) -> None:

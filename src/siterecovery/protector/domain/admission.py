@@ -2,9 +2,7 @@
 that accepts the operation.
 
 What is a matter of state is a conflict and is raised at once, in the documented order: is it held, is it asked at the right site, does the
-group's state allow it. What a person can supply is an unmet precondition, and all of them are told together. ONE_DOOR: planned operations are
-accepted only by the site where the group is active. Forced failovers only by their target, and nothing that a peer has told refuses them
-(FORCE_OVERRIDES).
+group's state allow it. What a person can supply is an unmet precondition, and all of them are told together.
 """
 
 import dataclasses
@@ -244,6 +242,7 @@ def busy(operation_id: str, operations: Sequence[Operation] = ()) -> Conflict:
 
 
 def _check_hold(ask: Ask, picture: Picture) -> None:
+    """FORCE_OVERRIDES: a hold that the peer has told of, perhaps before it died, never refuses a forced move; this site's own always does."""
     group = picture.group
     if group.hold_operation_id is not None:
         raise busy(group.hold_operation_id, picture.operations)
@@ -252,6 +251,8 @@ def _check_hold(ask: Ask, picture: Picture) -> None:
 
 
 def _check_site(ask: Ask, picture: Picture) -> None:
+    """ONE_DOOR: planned operations and changes are accepted only by the site where the group is active, so that two sites never accept any for
+    the same epoch. Forced moves are accepted by their target."""
     group = picture.group
     if ask.type in ANYWHERE:
         return

@@ -11,17 +11,17 @@ from typing import Literal
 from siterecovery.protector.domain.epoch import Claim, Generation, next_epoch
 from siterecovery.protector.domain.errors import Conflict
 from siterecovery.protector.domain.protection_group import ProtectionGroup
-from siterecovery.protector.domain.states import ClaimState, GroupStatus
+from siterecovery.protector.domain.states import ClaimState, GroupStatus, SyncStatus
 
 
 def claim(
-    group: ProtectionGroup, *, target_site_id: str, operation_id: str, base_epoch: int, newest_known: int, forced: bool
+    group: ProtectionGroup, *, target_site_id: str, operation_id: str, base_epoch: int, newest_known: int
 ) -> ProtectionGroup:
-    """CLAIM, SITE_NUMBERS: the next epoch is claimed in the target's database before the first side effect.
+    """CLAIM: the next epoch is claimed in the target's database before the first side effect.
 
     `base_epoch` is the epoch the operation believes the group to be in, `newest_known` the greatest number its own site knows. Asking again
     for the same operation answers the same claim. An open claim of another operation is superseded: that one's commit will be refused.
-    A forced failover is not refused by a hold that the peer pushed (FORCE_OVERRIDES); the caller has ended what ran locally.
+    A hold that the peer has pushed refuses nothing here: who may begin at all is a matter of admission.
     """
     mine = group.claim
     if mine.operation_id == operation_id:
@@ -34,7 +34,7 @@ def claim(
             code="claim.stale",
             remedy="Check where the group is active and synchronise the metadata (protection-group sync-force), then retry.",
         )
-    if group.hold_operation_id not in (None, operation_id) and not forced:
+    if group.hold_operation_id not in (None, operation_id):
         raise Conflict(
             f"Operation {group.hold_operation_id} holds the group on the target.", code="protection_group.busy"
         )
@@ -44,7 +44,7 @@ def claim(
 
 
 def revoke(group: ProtectionGroup, operation_id: str) -> tuple[ProtectionGroup, Literal["revoked", "committed"]]:
-    """REVOKE: undo begins here. "committed" means that the operation has won and must go forward instead.
+    """What an undo asks for first. "committed" means that the operation has won and must go forward instead.
 
     The lineage is asked, not the newest claim: a commit whose answer was lost stays one when the group has moved on since.
     """
@@ -69,7 +69,7 @@ def is_committed(group: ProtectionGroup, operation_id: str, epoch: int) -> bool:
 def commit(
     group: ProtectionGroup, *, operation_id: str, generation: Generation, status: GroupStatus, now: str
 ) -> ProtectionGroup:
-    """TARGET_COMMITS: the move becomes true in the target's database, conditional on its claim. Asking again changes nothing."""
+    """The move becomes true in the target's database, conditional on its claim. Asking again changes nothing."""
     epoch = generation.epoch
     if has_committed(group, operation_id, epoch):
         return group
@@ -98,8 +98,29 @@ def commit(
     )
 
 
+def learn(group: ProtectionGroup, generation: Generation, *, status: GroupStatus, version: int) -> ProtectionGroup:
+    """What the target has committed becomes known on the source. A group that has moved on since, or has learnt already, stays as it is."""
+    if group.failover_epoch >= generation.epoch:
+        return group
+    home = status is GroupStatus.ACTIVE
+    return dataclasses.replace(
+        group,
+        failover_epoch=generation.epoch,
+        lineage=(*group.lineage, generation),
+        current_primary_site_id=generation.site_id,
+        status=status,
+        error_message=None,
+        failover_count=group.failover_count + (not home),
+        last_failover_at=group.last_failover_at if home else generation.committed_at,
+        metadata_version=version,
+        remote_sync_status=SyncStatus.SYNCED,
+        remote_sync_version=version,
+        remote_failover_epoch=generation.epoch,
+    )
+
+
 def hold(group: ProtectionGroup, operation_id: str) -> ProtectionGroup:
-    """ONE_DOOR: the active site tells which of its operations holds the group. It has one at a time, so its newest word replaces an older one."""
+    """The active site tells which of its operations holds the group. It has one at a time, so its newest word replaces an older one."""
     if group.hold_operation_id not in (None, operation_id):
         raise Conflict(
             f"Operation {group.hold_operation_id} holds the group on the target.", code="protection_group.busy"
@@ -112,7 +133,7 @@ def release(group: ProtectionGroup, operation_id: str) -> ProtectionGroup:
 
 
 def fence(group: ProtectionGroup, epoch: int) -> ProtectionGroup:
-    """FORCE_FENCES: a forced failover of `epoch` tells this site, before it starts anything on its own, that it must stop."""
+    """A forced failover of `epoch` tells this site, before it starts anything on its own, that it must stop."""
     if epoch <= max(group.claim.fence, group.failover_epoch):
         return group
     return dataclasses.replace(
@@ -124,7 +145,7 @@ def fence(group: ProtectionGroup, epoch: int) -> ProtectionGroup:
 
 
 def must_yield(group: ProtectionGroup, operation_id: str, epoch: int | None) -> str | None:
-    """RETURN_ASKS: why a local operation must end without undo, or None: a higher epoch was committed, or a fence set, since it claimed."""
+    """Why a local operation must end without undo, or None: a higher epoch was committed, or a fence set, since it claimed."""
     if epoch is None or is_committed(group, operation_id, epoch):
         return None
     if group.failover_epoch >= epoch:
@@ -143,10 +164,10 @@ def heed(
     peer_claim: Claim,
     peer_hold: str | None,
 ) -> Literal["adopt", "stop"] | None:
-    """RETURN_ASKS: what a local operation must do before its next step, in view of the peer's row. None: go on.
+    """What a local operation must do before its next step, in view of the peer's row. None: go on.
 
     "adopt": the peer is in a higher epoch, so take its record and end without undo. "stop": an operation that runs over there has a live claim
-    above ours (both are numbered by SITE_NUMBERS, so one of them is higher): end, and start nothing. The higher number wins.
+    above ours (both are odd and even, so one of them is higher): end, and start nothing. The higher number wins.
     """
     committed_there = (peer_claim.operation_id, peer_claim.state) == (operation_id, ClaimState.COMMITTED)
     if committed_there and peer_claim.epoch == peer_epoch:
@@ -174,8 +195,11 @@ def outranks(group: ProtectionGroup, epoch: int) -> bool:
 
 
 def adopt(group: ProtectionGroup, newest: ProtectionGroup) -> ProtectionGroup:
-    """RETURN_ASKS: take over the peer's newer record of the group, unless `outranks`. A higher epoch revokes what was claimed here, also under
-    a higher number (the peer's own operation, which it has dropped), and lets go of what held it."""
+    """The peer's newer record of the group is taken over, unless `outranks`. A higher epoch revokes what was claimed here, also under
+    a higher number (the peer's own operation, which it has dropped), and lets go of what held it, unless the move is the holder's own: that
+    one has learnt so that it has won, and still holds the group until it has ended."""
+    holder = group.hold_operation_id
+    own = holder is not None and has_committed(newest, holder, newest.failover_epoch)
     moved = newest.failover_epoch > group.failover_epoch
     mine = group.claim
     if moved and mine.state is ClaimState.OPEN:
@@ -184,7 +208,7 @@ def adopt(group: ProtectionGroup, newest: ProtectionGroup) -> ProtectionGroup:
         newest,
         project_id=group.project_id,
         claim=mine,
-        hold_operation_id=None if moved else group.hold_operation_id,
+        hold_operation_id=None if moved and not own else holder,
         remote_hold=None if moved else group.remote_hold,
         created_at=group.created_at or newest.created_at,
     )

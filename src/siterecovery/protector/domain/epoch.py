@@ -1,20 +1,36 @@
 """Failover epochs: who may move a group, and in which order moves happened.
 
-Every operation that can move a group claims the next number in the *target's* database before its first side effect (CLAIM).
-Numbers claimed for the group's primary site are even, for the other one odd, so that the two databases can never mint the same
-number (SITE_NUMBERS). A claimed number is never used again, whatever becomes of the operation.
+Every operation that can move a group claims the next number in the *target's* database before its first side effect. A claimed number is
+never used again, whatever becomes of the operation. Volumes on the arrays carry the epochs they have served in as tags.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 from siterecovery.protector.domain.states import ClaimState
 
 
 def next_epoch(newest_known: int, *, for_primary: bool) -> int:
-    """The smallest number above `newest_known` (the greatest epoch, claim or fence anybody told of) with the site's parity."""
+    """SITE_NUMBERS: the smallest number above `newest_known` (the greatest epoch, claim or fence anybody told of) with the site's parity: even
+    for the group's primary site, odd for the other one, so that two databases that do not reach one another never mint the same."""
     candidate = newest_known + 1
     parity = 0 if for_primary else 1
     return candidate if candidate % 2 == parity else candidate + 1
+
+
+_TAG = "epoch-"
+
+
+def epoch_tag(epoch: int) -> dict[str, str]:
+    """TAG_MONO: on an array, each epoch is a key of its own, which is never removed. So two writers that race can only add, a late one takes
+    nothing back, and the highest counts."""
+    return {f"{_TAG}{epoch}": "true"}
+
+
+def highest_epoch(tags: Mapping[str, str]) -> int:
+    """0 when there is none."""
+    numbers = (key.removeprefix(_TAG) for key in tags if key.startswith(_TAG))
+    return max((int(number) for number in numbers if number.isdigit()), default=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +49,7 @@ class Generation:
 
     `source_group` is the array protection group on the active site's array that replicates this epoch's volumes; on the other
     array its snapshots are listed as `<array>:<source_group>.<suffix>`. `volumes` maps the lineage volume's id (`Volume.id`) to the
-    volume's name on the active site's array, which is the member name inside the snapshots (EPOCH_RP needs it for old epochs too).
+    volume's name on the active site's array, which is the member name inside the snapshots, also those of old epochs.
     """
 
     epoch: int

@@ -86,13 +86,13 @@ class CopyState:
     """What a volume left behind on a site is."""
 
     STALE = "stale"
-    """An old primary's volume whose loss was accepted: only a person's cleanup deletes it (KEEP_STALE)."""
+    """An old primary's volume whose loss was accepted: only a person's cleanup deletes it."""
     RETAINED = "retained"
-    """Kept by configuration, or until the new direction has a recovery point on that site (KEEP_SOURCE)."""
+    """Kept by configuration, or until the new direction has a recovery point on that site."""
     SNAPSHOT = "snapshot"
-    """An unconnected array copy of a move's final snapshot (KEEP_SOURCE)."""
+    """An unconnected array copy of a move's final snapshot."""
     QUARANTINED = "quarantined"
-    """A volume of an operation that was undone, from which a server has run (QUARANTINE)."""
+    """A volume of an operation that was undone, from which a server has run."""
 
 
 @dataclasses.dataclass(frozen=True)

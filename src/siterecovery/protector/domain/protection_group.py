@@ -13,7 +13,7 @@ class ProtectionGroup:
 
     `volume_type` is a name on the primary site, `secondary_volume_type` on the other. `cinder_groups` maps a site's id to its generic volume
     group there. `hold_operation_id` is the local operation that holds the group; `remote_hold` the one the peer told of, which never
-    refuses a forced failover (FORCE_OVERRIDES). `lineage` is every committed epoch, oldest first.
+    refuses a forced failover. `lineage` is every committed epoch, oldest first.
     """
 
     id: str
@@ -66,7 +66,7 @@ class ProtectionGroup:
         return next((g for g in reversed(self.lineage) if g.epoch == self.failover_epoch), None)
 
     def ancestry(self) -> tuple[Generation, ...]:
-        """The current epoch and its ancestors, youngest first: where a recovery point is looked for (EPOCH_RP)."""
+        """The current epoch and its ancestors, youngest first: where a recovery point is looked for."""
         by_epoch = {generation.epoch: generation for generation in self.lineage}
         line, at = [], self.generation
         while at is not None:

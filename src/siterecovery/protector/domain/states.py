@@ -136,7 +136,7 @@ ALLOWED: dict[OperationType, frozenset[GroupStatus]] = {
 }
 
 FORCED_FAILOVER_FROM = frozenset(
-    # A hold that a dead peer pushed, or a status it left passing, never refuses a forced failover (FORCE_OVERRIDES).
+    # A hold that a dead peer pushed, or a status it left passing, never refuses a forced failover.
     {
         GroupStatus.ACTIVE,
         GroupStatus.FAILED_OVER,

@@ -1,6 +1,6 @@
 """Taking over what the other site says of a group: who may say it, which project it is here, what becomes of local operations.
 
-Used by the service when a document is pushed and by an engine that fetched one itself (RETURN_ASKS). All of it runs inside the caller's
+Used by the service when a document is pushed and by an engine that fetched one itself. All of it runs inside the caller's
 transaction, with the group's row locked.
 """
 

@@ -137,7 +137,6 @@ class PeerService:
             operation_id=_field(message, "operation_id", str),
             base_epoch=_field(message, "base_epoch", int),
             newest_known=_field(message, "newest_known", int),
-            forced=False,
         )
         tx.groups.save(group)
         return {"epoch": group.claim.epoch}

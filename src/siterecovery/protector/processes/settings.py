@@ -68,7 +68,7 @@ class EngineTimes:
 
     @property
     def drain(self) -> float:
-        """Until no call of an engine that lost its lease can arrive any more (DRAIN)."""
+        """Until no call of an engine that lost its lease can arrive any more."""
         return self.call_timeout + self.server_call_timeout
 
 

@@ -1,7 +1,7 @@
 """Steps that touch both Protectors' databases: what must hold before, the claim, the commit, and the end.
 
-The order is the protocol's: CLAIM in the target's database before the first side effect, TARGET_COMMITS conditional on it, the
-source learns afterwards; undo begins with REVOKE.
+The order is the protocol's: a claim in the target's database before the first side effect, the commit there conditional on it, the source
+learns afterwards; an undo begins by revoking the claim.
 """
 
 import dataclasses
@@ -77,7 +77,7 @@ class ValidateSites(ProtectorStep):
 
 
 class CreateOperationRecord(ProtectorStep):
-    """CLAIM: the next epoch, in the target's database; then the hold is told to the peer."""
+    """The next epoch is claimed in the target's database; then the hold is told to the peer."""
 
     def do(self, call: Call) -> Outcome:
         group, operation_id = self.world.plan.group, self.world.operation.id
@@ -103,7 +103,6 @@ class CreateOperationRecord(ProtectorStep):
                 operation_id=operation_id,
                 base_epoch=plan.group.failover_epoch,
                 newest_known=group.newest_epoch_known,
-                forced=True,
             )
             tx.groups.save(claimed)
             return claimed.claim.epoch
@@ -126,24 +125,27 @@ def _note_epoch(operation_id: str, epoch: int) -> Change:
 
 
 class RevokeClaim(ProtectorStep):
-    """REVOKE: undo begins here. "committed" means that the move has happened, and the flow goes forward instead.
-
-    When the target does not answer: as long as no server was ever asked for there, the source may have its VMs back (the claim is superseded by the
-    next one); afterwards it may not (HANDOVER), and this is repeated until the target answers.
-    """
+    """The way back begins here."""
 
     def do(self, call: Call) -> Outcome:
+        """REVOKE: before anything is undone the claim is revoked in the target's database, so that no commit can follow. When the answer is that the
+        move has been committed there, the flow goes forward instead."""
         if not call.begun("create_operation_record"):
             return Outcome("undo")
         try:
             answer = self._revoke()
         except (RemoteSiteUnreachable, CloudError) as error:
-            if call.begun("recreate_instances"):
-                raise Unsettled(
-                    f"The target site does not answer ({error}), and VMs may have been created there: the source stays stopped until it does."
-                ) from error
-            return Outcome("undo")
+            return self._unanswered(call, error)
         return Outcome("forward" if answer == "committed" else "undo")
+
+    def _unanswered(self, call: Call, error: Exception) -> Outcome:
+        """HANDOVER: once a server was asked for on the target, the source may not have its VMs back before the target has answered; that is
+        repeated, and ends in `error` with both stopped. Before, it may: the claim is superseded by the next one."""
+        if call.begun("recreate_instances"):
+            raise Unsettled(
+                f"The target site does not answer ({error}), and VMs may have been created there: the source stays stopped until it does."
+            ) from error
+        return Outcome("undo")
 
     def _revoke(self) -> str:
         plan, operation_id = self.world.plan, self.world.operation.id
@@ -259,14 +261,15 @@ def _renamed(volume: Volume, moved: Mapping[str, str]) -> Volume:
 
 
 class CommitPlanned(ProtectorStep):
-    """TARGET_COMMITS, the commit point of a planned move: status, active site, epoch and ids become true in the target's database by
-    compare-and-swap on the claim, then here, together with this step's journal entry."""
+    """The commit point of a planned move: status, active site, epoch and ids become true on both sites."""
 
     def __init__(self, world: World, name: str, status: GroupStatus) -> None:
         super().__init__(world, name)
         self.status = status
 
     def do(self, call: Call) -> Outcome:
+        """TARGET_COMMITS: first in the target's database, by compare-and-swap on the claim; what was committed there has happened, whatever becomes
+        of this site. Then here, together with this step's journal entry."""
         move = Move.of(self.world, call, self.status)
         generation = move.generation(now=self.world.read(lambda tx: tx.now()))
         document = self.world.read(move.document)
@@ -282,25 +285,7 @@ class CommitPlanned(ProtectorStep):
             group = tx.groups.get(group_id, lock=True)
             if group is None or group.failover_epoch >= generation.epoch:
                 return
-            moved = group.failover_count + (move.status is not GroupStatus.ACTIVE)
-            tx.groups.save(
-                dataclasses.replace(
-                    group,
-                    failover_epoch=generation.epoch,
-                    lineage=(*group.lineage, generation),
-                    current_primary_site_id=generation.site_id,
-                    status=move.status,
-                    error_message=None,
-                    failover_count=moved,
-                    last_failover_at=group.last_failover_at
-                    if move.status is GroupStatus.ACTIVE
-                    else generation.committed_at,
-                    metadata_version=version,
-                    remote_sync_status=SyncStatus.SYNCED,
-                    remote_sync_version=version,
-                    remote_failover_epoch=generation.epoch,
-                )
-            )
+            tx.groups.save(claims.learn(group, generation, status=move.status, version=version))
             _save_things(tx, move)
             _note_epoch(operation.id, generation.epoch)(tx)
 
@@ -316,7 +301,7 @@ def _save_things(tx: Transaction, move: Move) -> None:
 class CommitForced(ProtectorStep):
     """The commit point of a forced failover, on the target alone: what works is kept, what is owed to the old site goes into the ledger.
 
-    The old site's volumes are never deleted by anything but a person's own cleanup (KEEP_STALE): they are written down as stale copies."""
+    The old site's volumes are written down as stale copies: nothing but a person's own cleanup deletes them."""
 
     def do(self, call: Call) -> Outcome:
         servers = call.results("attach_volumes")
@@ -418,7 +403,7 @@ class Finalize(ProtectorStep):
 
 
 class Settle(ProtectorStep):
-    """The operation was taken over, and no call of an earlier engine can arrive any more: what came late on the target is removed (DRAIN).
+    """The operation was taken over, and no call of an earlier engine can arrive any more: what came late on the target is removed.
 
     Forward, only what the record names stays; after an undo nothing of the operation does, and the source is put back as it was found."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from siterecovery.protector.arrays.base import ArrayVolume, RecoveryPoint, Replication
 from siterecovery.protector.arrays.flasharray import groups, snapshots, tags, volumes
 from siterecovery.protector.arrays.flasharray.client import ArrayClient
+from siterecovery.protector.domain.epoch import epoch_tag, highest_epoch
 from siterecovery.protector.domain.errors import (
     CloudBusy,
     CloudError,
@@ -147,11 +148,11 @@ class AsyncGroups:
     def highest_epoch(self, site_id: str, name: str) -> int:
         """0 also for a volume that is not there."""
         found = volumes.by_name(self._array(site_id), name)
-        return tags.highest_epoch(found.tags) if found else 0
+        return highest_epoch(found.tags) if found else 0
 
     def stamp(self, site_id: str, names: Sequence[str], epoch: int) -> None:
         """Adds a key, changes none."""
-        put_tags(self._array(site_id), names, tags.epoch_tag(epoch))
+        put_tags(self._array(site_id), names, epoch_tag(epoch))
 
     def health(self, site_id: str) -> str:
         """The array answers, and its connections to the policy's other array work."""

@@ -1,7 +1,7 @@
 """Our labels on volumes: the only reliable way to find again, after a crash, what is ours.
 
-One namespace. Each failover epoch is a key of its own and is never removed (TAG_MONO): two writers that race can then only add, and the
-greatest counts. Tags are not copied along with a volume: a copy is ours only once it was tagged itself.
+One namespace. Tags are not copied along with a volume: a copy is ours only once it was tagged itself. How epochs are written is in
+`domain.epoch`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,6 @@ from typing import Any
 from siterecovery.protector.arrays.flasharray.client import ArrayClient, chunks, quoted
 
 NAMESPACE = "protector.siterecovery"
-_EPOCH = "epoch-"
 _BATCH = 30
 _LONGEST_KEY, _LONGEST_VALUE = 64, 256
 
@@ -44,17 +43,6 @@ def carrying(client: ArrayClient, tags: Mapping[str, str]) -> dict[str, dict[str
     test = f"key={quoted(key)} and value={quoted(value)}"
     named = {item["resource"]["name"] for item in client.items("volumes/tags", namespaces=NAMESPACE, filter=test)}
     return {name: ours for name, ours in of(client, named).items() if tags.items() <= ours.items()}
-
-
-def epoch_tag(epoch: int) -> dict[str, str]:
-    """The epoch's own key."""
-    return {f"{_EPOCH}{epoch}": "true"}
-
-
-def highest_epoch(tags: Mapping[str, str]) -> int:
-    """0 when there is none."""
-    numbers = (key.removeprefix(_EPOCH) for key in tags if key.startswith(_EPOCH))
-    return max((int(number) for number in numbers if number.isdigit()), default=0)
 
 
 def _collect(items: Iterable[dict[str, Any]], into: dict[str, dict[str, str]]) -> None:

@@ -7,9 +7,8 @@ from typing import Any
 
 from siterecovery.protector.arrays.base import ArrayVolume, RecoveryPoint, Replication
 from siterecovery.protector.arrays.mock.state import State, World
+from siterecovery.protector.domain.epoch import epoch_tag, highest_epoch
 from siterecovery.protector.domain.errors import CloudConflict, CloudNotFound, CloudRefused
-
-_EPOCH = "epoch-"
 
 
 class MockStorageDriver:
@@ -166,13 +165,11 @@ class MockStorageDriver:
     def highest_epoch(self, site_id: str, name: str) -> int:
         """0 without one."""
         found = self.volume(site_id, name)
-        keys = found.tags if found else {}
-        numbers = (key.removeprefix(_EPOCH) for key in keys if key.startswith(_EPOCH))
-        return max((int(number) for number in numbers if number.isdigit()), default=0)
+        return highest_epoch(found.tags) if found else 0
 
     def stamp(self, site_id: str, names: Sequence[str], epoch: int) -> None:
         """Adds a key, changes none."""
-        self.tag(site_id, names, {f"{_EPOCH}{epoch}": "true"})
+        self.tag(site_id, names, epoch_tag(epoch))
 
     def health(self, site_id: str) -> str:
         """A file is always well."""
