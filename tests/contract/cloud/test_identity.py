@@ -181,3 +181,13 @@ def test_application_credential_logs_in(member: Any, unique: str) -> None:
     member.identity.delete_application_credential(member.current_user_id, made)
     with pytest.raises((ksa.Unauthorized, ksa.NotFound)):
         session.Session(v3.ApplicationCredential(**auth)).get_token()
+
+
+@pytest.mark.parametrize("kind", ["block-storage", "network"])
+def test_only_the_root_speaks_without_a_token(member: Any, kind: str) -> None:
+    """Which versions there are is told to anybody at the root; below a version Cinder and Neutron want a token."""
+    root = member.session.get_endpoint(service_type=kind).split("/v")[0].rstrip("/")
+    below = f"{root}/v3/" if kind == "block-storage" else f"{root}/v2.0/"
+    assert requests.get(f"{root}/", timeout=30).status_code in (200, 300)
+    assert requests.get(below, timeout=30).status_code == 401
+    assert requests.get(below, headers={"X-Auth-Token": member.session.get_token()}, timeout=30).status_code == 200

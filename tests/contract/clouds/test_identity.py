@@ -1,9 +1,18 @@
 """Who may act: trusts, tokens that die, tenants that are nobody's business."""
 
+from pathlib import Path
+
+import httpx
 import pytest
+from cryptography.fernet import Fernet
 
 from contract.clouds.conftest import Sites
 from siterecovery.protector.domain.errors import CloudError, CloudUnreachable, NotFound, TokenRejected
+from siterecovery.protector.domain.site import Site
+from siterecovery.protector.processes.delegations import Delegations
+from siterecovery.protector.store.schema import migrate
+from siterecovery.protector.store.secrets import Keys
+from siterecovery.protector.store.sql_store import open_store
 
 
 def test_both_actors_can_authenticate(sites: Sites) -> None:
@@ -86,3 +95,33 @@ def test_no_error_shows_the_password(sites: Sites) -> None:
     with pytest.raises(CloudError) as caught:
         sites.clouds.service("site-a", sites.projects["site-a"]).identity.check()
     assert "protector-s3cr3t" not in str(caught.value) + repr(caught.value.__cause__)
+
+
+def test_of_several_trusts_on_the_other_site_one_that_works_is_taken(sites: Sites, tmp_path: Path) -> None:
+    """Keystone goes on listing the trust of somebody who has lost the role: an older one that still gives tokens is used."""
+    url = f"sqlite:///{tmp_path}/protector.sqlite"
+    migrate(url)
+    store = open_store(url, Keys([Fernet.generate_key().decode()]), drain=30.0, lease_ttl=60.0)
+    store.run(lambda tx: tx.sites.save(Site("site-a", "site-a", "primary", "http://a")))
+    delegations = Delegations(store, "site-b")
+    delegations.clouds = sites.clouds
+    project = sites.projects["site-a"]
+    working = sites.trusts["site-a", project]
+    dead = _trust_of_somebody_who_left(sites, sites.name("leaver"), project)
+    assert not sites.clouds.usable("site-a", project, dead)
+    assert delegations("site-a", project) == working
+
+
+def _trust_of_somebody_who_left(sites: Sites, name: str, project: str) -> str:
+    token, _, _ = sites.login("site-a", "dr-admin")
+    keystone = sites.world.description["sites"]["site-a"]["auth_url"].rstrip("/").removesuffix("/v3") + "/v3"
+    with httpx.Client(headers={"X-Auth-Token": token.reveal()}) as admin:
+        made = admin.post(f"{keystone}/users", json={"user": {"name": name, "password": "s3cr3t"}}).json()["user"]["id"]
+        roles = admin.get(f"{keystone}/roles", params={"name": "member"}).json()["roles"]
+        grant = f"{keystone}/projects/{project}/users/{made}/roles/{roles[0]['id']}"
+        admin.put(grant).raise_for_status()
+        own, user_id, _ = sites.login("site-a", name)
+        trust = sites.clouds.trusts("site-a").ensure(own, trustor_user_id=user_id, project_id=project)
+        assert sites.clouds.usable("site-a", project, trust)
+        admin.delete(grant).raise_for_status()
+    return trust

@@ -88,8 +88,7 @@ class Actor:
         access = self.site.access
         service = self.site.called(f"The catalog's {service_type} service")
         finder = adapter.Adapter(
-            self.site.keystone,
-            auth=self._auth,
+            self.site.signed_in(self._auth),
             service_type=service_type,
             interface=access.interface,
             region_name=access.region_name,

@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 from keystoneauth1 import session as ksa_session
+from keystoneauth1.plugin import BaseAuthPlugin
 from requests.adapters import HTTPAdapter
 
 from siterecovery.protector.clouds.access import SiteAccess
@@ -50,10 +51,23 @@ class SiteSession:
         self.access = access
         self.pace = pace or Pace()
         self.http = http or http_session(access)
-        self.keystone = ksa_session.Session(
-            session=self.http, verify=access.cafile or True, user_agent=user_agent, discovery_cache={}
+        self._user_agent = user_agent
+        self.keystone = self._session(None)
+
+    def signed_in(self, auth: BaseAuthPlugin) -> ksa_session.Session:
+        """For version discovery: Cinder and Neutron show the document below their version only to those with a token."""
+        return self._session(auth)
+
+    def _session(self, auth: BaseAuthPlugin | None) -> ksa_session.Session:
+        made = ksa_session.Session(
+            auth=auth,
+            session=self.http,
+            verify=self.access.cafile or True,
+            user_agent=self._user_agent,
+            discovery_cache={},
         )
-        self.keystone.user_agent = user_agent  # exactly ours: the constructor would append its own names
+        made.user_agent = self._user_agent  # exactly ours: the constructor would append its own names
+        return made
 
     def called(self, service: str) -> str:
         """How messages name a service of this site."""

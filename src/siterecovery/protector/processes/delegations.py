@@ -69,7 +69,8 @@ class Delegations:
             for t in listed
             if t.get("project_id") == project_id and t.get("impersonation") and not t.get("deleted_at")
         ]
-        return str(fitting[-1]["id"]) if fitting else None
+        ids = [str(trust["id"]) for trust in reversed(fitting)]
+        return next((id for id in ids if self.clouds.usable(site_id, project_id, id)), ids[0] if ids else None)
 
 
 class TenantTrusts:

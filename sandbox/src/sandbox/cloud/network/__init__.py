@@ -31,8 +31,8 @@ SERVICE = Service(
     "network",
     (
         Route("GET", "/", _versions, public=True),
-        Route("GET", "/v2.0", _resources, public=True),
-        Route("GET", "/v2.0/", _resources, public=True),
+        Route("GET", "/v2.0", _resources),
+        Route("GET", "/v2.0/", _resources),
         *(Route(item.method, "/v2.0" + item.path, item.handler) for item in _TABLE),
     ),
 )

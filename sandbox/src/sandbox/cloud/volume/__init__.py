@@ -45,8 +45,8 @@ SERVICE = Service(
     "volume",
     (
         Route("GET", "/", _versions, public=True),
-        Route("GET", "/v3", _versions, public=True),
-        Route("GET", "/v3/", _versions, public=True),
+        Route("GET", "/v3", _versions),  # below the root only with a token, as in Cinder's own paste file
+        Route("GET", "/v3/", _versions),
         *_prefixed(),
     ),
     VOLUME,
