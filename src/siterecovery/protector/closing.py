@@ -33,7 +33,7 @@ class Recording:
         status = OperationStatus.ROLLING_BACK if undoing else OperationStatus.RUNNING
 
         def change(tx: Transaction) -> None:
-            known = tx.operations.get(self._operation_id, lock=True)
+            known = tx.operations.get(self._operation_id, lock=True, plan=False)
             if known is not None:
                 now = dataclasses.replace(
                     known,
@@ -71,7 +71,7 @@ class Closing:
         """An engine works on it (again)."""
 
         def change(tx: Transaction) -> None:
-            known = tx.operations.get(self.operation.id, lock=True)
+            known = tx.operations.get(self.operation.id, lock=True, plan=False)
             if known is not None and known.status is OperationStatus.PENDING:
                 started = known.started_at or tx.now()
                 tx.operations.save(dataclasses.replace(known, status=OperationStatus.RUNNING, started_at=started))
@@ -96,7 +96,7 @@ class Closing:
         return change
 
     def _close_operation(self, tx: Transaction, result: Result, failed: tuple[FailedStep, ...]) -> None:
-        known = tx.operations.get(self.operation.id, lock=True)
+        known = tx.operations.get(self.operation.id, lock=True, plan=False)
         if known is None:
             return
         done = result.end is End.COMPLETED
@@ -149,7 +149,7 @@ class Closing:
         return change
 
     def _failed_so_far(self, tx: Transaction) -> tuple[FailedStep, ...]:
-        known = tx.operations.get(self.operation.id)
+        known = tx.operations.get(self.operation.id, plan=False)
         return known.steps_failed if known is not None else ()
 
     @staticmethod
@@ -157,7 +157,7 @@ class Closing:
         """The recovery sweep: a journal that cannot be resumed. The step that was in flight is named."""
 
         def change(tx: Transaction) -> None:
-            known = tx.operations.get(operation_id, lock=True)
+            known = tx.operations.get(operation_id, lock=True, plan=False)
             if known is None:
                 return
             in_flight = [entry.step for entry in tx.operations.entries(operation_id) if entry.state is State.STARTED]
@@ -197,7 +197,7 @@ class CleanupClosing(Closing):
         errors = {entry.step.rpartition("/")[2]: entry.error or "" for entry in result.failures}
 
         def change(tx: Transaction) -> None:
-            known = tx.operations.get(self.operation.id, lock=True)
+            known = tx.operations.get(self.operation.id, lock=True, plan=False)
             if known is None:
                 return
             record = _counted(dict(known.cleanup or {}), errors, tx.now())

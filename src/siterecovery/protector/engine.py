@@ -237,7 +237,7 @@ class Engine:
 
     def _look(self, job: Job) -> str | None:
         with self.store.begin() as tx:
-            operation = tx.operations.get(job.operation.id)
+            operation = tx.operations.get(job.operation.id, plan=False)
             group = tx.groups.get(job.operation.group_id)
         if operation is None:
             return None

@@ -240,6 +240,16 @@ def test_many_volumes_are_saved_at_once(store: SqlStore) -> None:
     assert len(store.run(lambda tx: tx.volumes.of_group("g1"))) == 1200
 
 
+def test_a_group_knows_its_volumes_by_their_cinder_id(store: SqlStore) -> None:
+    """One volume is looked up without reading a thousand, and only within its group."""
+    store.run(family)
+    store.run(lambda tx: tx.volumes.save(filled(Volume, id="v1", group_id="g1", member_id="m1", volume_id="c-1")))
+    with store.begin() as tx:
+        assert tx.volumes.holds("g1", "c-1")
+        assert not tx.volumes.holds("g2", "c-1")
+        assert not tx.volumes.holds("g1", "v1")
+
+
 def test_operations_of_a_group(store: SqlStore) -> None:
     """All of them oldest first, or only those that are not finished."""
     for id, status in (

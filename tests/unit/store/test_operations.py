@@ -125,3 +125,20 @@ def test_a_store_of_another_process_sees_it(store: SqlStore, clock: Clock, tmp_p
     accept(store, "o1")
     assert [found.id for found in other.run(lambda tx: tx.operations.select("p1"))] == ["o1"]
     other.close()
+
+
+def test_a_plan_that_is_not_asked_for_is_not_read(store: SqlStore) -> None:
+    """Changing a record reads no plan, which can be megabytes, and does not lose it; who asks in the same transaction still gets it."""
+    with store.begin() as tx:
+        tx.operations.add(operation("o1", plan={"members": ["m1"]}))
+    with store.begin() as tx:
+        found = tx.operations.get("o1", lock=True, plan=False)
+        assert found is not None
+        assert found.plan == {}
+        tx.operations.save(dataclasses.replace(found, progress=7))
+        again = tx.operations.get("o1", lock=True)
+        assert again is not None
+        assert (again.plan, again.progress) == ({"members": ["m1"]}, 7)
+    after = store.run(lambda tx: tx.operations.get("o1"))
+    assert after is not None
+    assert (after.plan, after.progress) == ({"members": ["m1"]}, 7)

@@ -73,7 +73,7 @@ def accept(call: Call, wish: Wish) -> Operation:
 
     def write(tx: Transaction) -> Operation:
         picture = lookup.locked_picture(tx, call, seen.group.id)
-        written = tx.operations.get(operation_id)
+        written = tx.operations.get(operation_id, plan=False)
         if written is not None:
             return written  # the commit's answer was lost, the commit was not
         refuse_unmet(admission.admit(wish.ask, picture, peer))

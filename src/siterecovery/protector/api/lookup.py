@@ -61,7 +61,7 @@ def member(tx: Transaction, call: Call, of: ProtectionGroup) -> Member:
 
 
 def operation(tx: Transaction, call: Call, *, lock: bool = False) -> Operation:
-    found = tx.operations.get(call.params["operation"], lock=lock)
+    found = tx.operations.get(call.params["operation"], lock=lock, plan=False)
     if found is None or found.project_id != call.project_id:
         raise NotFound(f"No operation '{call.params['operation']}' exists.", code="operation.not_found")
     return found

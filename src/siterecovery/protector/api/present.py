@@ -45,10 +45,17 @@ def operation_list(tx: Transaction, call: Call, found: list[operations.Operation
     for item in found:
         if item.group_id not in group_names:
             of = tx.groups.get(item.group_id)
-            group_names[item.group_id] = of.name if of else item.plan.get("group", {}).get("name")
+            group_names[item.group_id] = of.name if of else _remembered(tx, item.id)
     return [
         Operation.of(item, call.version, site_names=site_names, group_name=group_names[item.group_id]).on_wire(
             call.version
         )
         for item in found
     ]
+
+
+def _remembered(tx: Transaction, operation_id: str) -> str | None:
+    """The name of a group that is gone, as the operation's plan knows it."""
+    found = tx.operations.get(operation_id)
+    name = found.plan.get("group", {}).get("name") if found is not None else None
+    return str(name) if name is not None else None

@@ -127,7 +127,7 @@ def mark_yielding(tx: Transaction, group: ProtectionGroup) -> None:
     row itself: it asks `claims.must_yield` before every step."""
     for unfinished in tx.operations.of_group(group.id, unfinished=True):
         reason = claims.must_yield(group, unfinished.id, unfinished.epoch)
-        operation = tx.operations.get(unfinished.id, lock=True) if reason else None
+        operation = tx.operations.get(unfinished.id, lock=True, plan=False) if reason else None
         if reason and operation is not None and reason not in operation.warnings:
             tx.operations.save(dataclasses.replace(operation, warnings=(*operation.warnings, reason)))
 

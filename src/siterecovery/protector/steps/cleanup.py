@@ -99,7 +99,7 @@ class CleanUp(ProtectorStep):
         resource_id, group_id = self.entry["resource_id"], self.world.plan.group.id
 
         def change(tx: Transaction) -> None:
-            known = tx.operations.get(operation_id, lock=True)
+            known = tx.operations.get(operation_id, lock=True, plan=False)
             if known is None or known.cleanup is None:
                 return
             entries = [dict(entry) for entry in known.cleanup["entries"]]

@@ -117,7 +117,7 @@ class CreateOperationRecord(ProtectorStep):
 
 def _note_epoch(operation_id: str, epoch: int) -> Change:
     def change(tx: Transaction) -> None:
-        operation = tx.operations.get(operation_id, lock=True)
+        operation = tx.operations.get(operation_id, lock=True, plan=False)
         if operation is not None:
             tx.operations.save(dataclasses.replace(operation, epoch=epoch))
 
@@ -370,7 +370,7 @@ class Finalize(ProtectorStep):
         operation_id = self.world.operation.id
 
         def change(tx: Transaction) -> None:
-            operation = tx.operations.get(operation_id, lock=True)
+            operation = tx.operations.get(operation_id, lock=True, plan=False)
             if operation is not None:
                 tx.operations.save(dataclasses.replace(operation, result_data=result))
 

@@ -100,7 +100,7 @@ class ChooseRecoveryPoint(ProtectorStep):
         taken_at, operation_id = found["taken_at"], self.world.operation.id
 
         def change(tx: Transaction) -> None:
-            operation = tx.operations.get(operation_id, lock=True)
+            operation = tx.operations.get(operation_id, lock=True, plan=False)
             if operation is not None:
                 tx.operations.save(dataclasses.replace(operation, recovery_point_at=taken_at))
 

@@ -290,7 +290,7 @@ def superseded(world: World, found: CinderVolume, epoch: int) -> str | None:
         return f"it is attached to server {found.attachments[0]}"
 
     def in_use(tx: Transaction) -> bool:
-        return any(volume.volume_id == found.id for volume in tx.volumes.of_group(world.plan.group.id))
+        return tx.volumes.holds(world.plan.group.id, found.id)
 
     if world.read(in_use):
         return "it belongs to the group again"

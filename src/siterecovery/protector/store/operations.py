@@ -1,5 +1,7 @@
 """Operations: what was asked of a group, and the record of what became of it."""
 
+import dataclasses
+
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
@@ -23,6 +25,7 @@ class SqlOperations(Versioned[Operation]):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._held: set[str] = set()
+        self._planless: set[str] = set()
         self._known: dict[str, Operation] = {}
         self._waiting: dict[str, Operation] = {}
 
@@ -30,15 +33,31 @@ class SqlOperations(Versioned[Operation]):
         """This transaction has locked these rows."""
         self._held.update(operation_ids)
 
-    def get(self, operation_id: str, *, lock: bool = False) -> Operation | None:
+    def get(self, operation_id: str, *, lock: bool = False, plan: bool = True) -> Operation | None:
         if operation_id in self._held and operation_id in self._known:
-            return self._known[operation_id]
-        found = self._get(self.table.c.id == operation_id, lock=lock)
+            return self._with_plan(operation_id) if plan else self._known[operation_id]
+        found = self._read(operation_id, lock=lock, plan=plan)
         if found is not None:
             self._known[operation_id] = found
+            (self._planless.discard if plan else self._planless.add)(operation_id)
             if lock:
                 self._held.add(operation_id)
         return found
+
+    def _read(self, operation_id: str, *, lock: bool, plan: bool) -> Operation | None:
+        columns = [column for column in self.table.c if plan or column.name not in self.unlisted]
+        statement = sa.select(*columns).where(self.table.c.id == operation_id)
+        rows = self._session.rows(statement.with_for_update() if lock else statement, lock=lock)
+        return self._value(rows[0]) if rows else None
+
+    def _with_plan(self, operation_id: str) -> Operation:
+        """The record as this transaction knows it; a plan that was left out before is read now."""
+        known = self._known[operation_id]
+        if operation_id in self._planless:
+            (row,) = self._session.rows(sa.select(self.table.c.plan).where(self.table.c.id == operation_id))
+            known = self._known[operation_id] = dataclasses.replace(known, plan=row["plan"])
+            self._planless.discard(operation_id)
+        return known
 
     def add(self, operation: Operation) -> None:
         """Taken when there is one with this id."""

@@ -33,6 +33,11 @@ class SqlVolumes(Repository[Volume]):
     def of_member(self, member_id: str) -> list[Volume]:
         return sorted(self._all(self.table.c.member_id == member_id), key=_boot_order)
 
+    def holds(self, group_id: str, volume_id: str) -> bool:
+        columns = self.table.c
+        found = sa.select(columns.id).where(columns.group_id == group_id, columns.volume_id == volume_id).limit(1)
+        return bool(self._session.rows(found))
+
     def save(self, *volumes: Volume) -> None:
         """Inserts or replaces; new ones in one go."""
         known = self._known([volume.id for volume in volumes])
