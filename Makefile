@@ -5,14 +5,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEV := hypothesis import-linter mypy openstacksdk pytest pytest-timeout pytest-xdist PyYAML python-openstackclient ruff types-PyYAML types-requests
 
-.PHONY: setup test lint format bench contract-venv test-real sandbox-up sandbox-down clean
+.PHONY: setup demo test lint format bench contract-venv test-real sandbox-up sandbox-down clean
 
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml sandbox/pyproject.toml clients/python-protectorclient/pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Site Recovery needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Say which: make PYTHON=python3.11 ...")'
+	@echo "Setting up $(VENV); the first time this takes a few minutes ..."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[mysql,postgresql]' -e sandbox -e clients/python-protectorclient $(DEV)
 	touch $@
+
+# Two clouds, two arrays and two Protectors on this machine; a group of VMs goes away, comes home and survives a lost site.
+demo: setup
+	@$(BIN)/sandbox demo
 
 test: setup
 	$(BIN)/pytest -q $(TESTS)
@@ -40,10 +46,12 @@ bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)
 
 sandbox-up: setup
-	$(BIN)/sandbox up
+	@$(BIN)/sandbox up
 
 sandbox-down: setup
-	$(BIN)/sandbox down
+	@$(BIN)/sandbox down
 
+# What runs is ended first: without its state directory nobody would find it again.
 clean:
+	@test ! -x $(BIN)/sandbox || $(BIN)/sandbox down
 	rm -rf $(VENV) .sandbox .mypy_cache .ruff_cache .pytest_cache

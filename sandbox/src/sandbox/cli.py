@@ -1,5 +1,6 @@
 """The command `sandbox`: a pretend world to try, test and measure Site Recovery on.
 
+sandbox demo                      watch a disaster being survived, in two minutes
 sandbox up | down | status        a detached world with both Protectors on it
 sandbox world                     only the world, in the foreground
 sandbox array                     only the arrays, in the foreground
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from sandbox import verbs
 from sandbox.array import standalone
+from sandbox.demo import command
 from sandbox.processes import ProcessError, end_with_parent
 from sandbox.stack import Stack
 from sandbox.world import World, WorldConfig
@@ -52,9 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_world(commands.add_parser("world", help="a world in the foreground"))
     _add_up(commands.add_parser("up", help="a detached world with both Protectors"))
     for name, run, text in (("down", _down, "end it"), ("status", _status, "what runs, and where")):
-        command = commands.add_parser(name, help=text)
-        _add_state(command)
-        command.set_defaults(run=run)
+        parser_of = commands.add_parser(name, help=text)
+        _add_state(parser_of)
+        parser_of.set_defaults(run=run)
     arrays = commands.add_parser("array", help="only the arrays, in the foreground")
     standalone.add_arguments(arrays)
     arrays.set_defaults(run=standalone.run)
@@ -62,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_state(fault)
     verbs.add_arguments(fault)
     fault.set_defaults(run=verbs.run)
+    command.add_arguments(commands.add_parser("demo", help="watch a disaster being survived"))
     commands.add_parser("check", help="look for what must never be")
     return parser
 

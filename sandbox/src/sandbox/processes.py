@@ -8,12 +8,13 @@ import json
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PAUSE_SECONDS = 0.05
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ProcessError(Exception):
@@ -22,31 +23,68 @@ class ProcessError(Exception):
 
 @dataclass(frozen=True)
 class Process:
-    """One process. `started` is the kernel's start time in clock ticks since boot; with the pid it is unique."""
+    """One process. `started` is the kernel's start time in clock ticks since boot; with the pid and the boot it is unique."""
 
     name: str
     pid: int
     started: int
+    boot: str = ""
 
     @property
     def alive(self) -> bool:
         """Whether it runs; a zombie, or another process with the same pid, does not count."""
-        return _start_time(self.pid) == self.started
+        return self._condition() not in ("", "Z", "X")
+
+    @property
+    def unburied(self) -> bool:
+        """Whether it ended and nobody took note: a zombie."""
+        return self._condition() == "Z"
+
+    def _condition(self) -> str:
+        """The kernel's letter for it, `""` when the pid is free or somebody else's."""
+        if self.boot not in ("", _boot()):
+            return ""
+        letter, started = _stat(self.pid)
+        return letter if started == self.started else ""
 
 
-def _start_time(pid: int) -> int | None:
-    """Field 22 of /proc/<pid>/stat, None for what is gone or a zombie."""
+def _boot() -> str:
+    """The kernel's name for this boot: after the next one, pids and start times mean other processes."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _stat(pid: int) -> tuple[str, int]:
+    """Fields 3 and 22 of /proc/<pid>/stat: state and start time; ("", 0) for what is gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return None
+        return "", 0
     rest = text.rpartition(")")[2].split()
-    return None if rest[0] in "ZX" else int(rest[19])
+    return rest[0], int(rest[19])
 
 
 def end_with_parent() -> None:
     """Have the kernel end this process with the one that started it."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _spawn(command: Sequence[str], environment: Mapping[str, str], log: Path, mask: Iterable[int]) -> int:
+    """Not subprocess: nobody waits for this child, it is meant to outlive the command that starts it."""
+    return os.posix_spawn(
+        command[0],
+        list(command),
+        environment,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigmask=mask,
+    )
 
 
 class Registry:
@@ -55,12 +93,18 @@ class Registry:
     def __init__(self, state: Path) -> None:
         self._state = state
         self._file = state / "processes.json"
+        self.logs = state / "logs"
 
     def all(self) -> list[Process]:
-        """Everything written down, alive or not."""
+        """Everything written down, alive or not; ProcessError when somebody else wrote in the file."""
         if not self._file.exists():
             return []
-        return [Process(**entry) for entry in json.loads(self._file.read_text())]
+        try:
+            return [Process(**entry) for entry in json.loads(self._file.read_text())]
+        except (ValueError, TypeError) as error:
+            raise ProcessError(
+                f"{self._file} cannot be read ({error}); end by hand what still runs there, then remove the file"
+            ) from error
 
     def find(self, name: str) -> Process:
         """The living process of that name; ProcessError without one."""
@@ -71,30 +115,20 @@ class Registry:
 
     def log(self, name: str) -> Path:
         """Where a process writes."""
-        return self._state / "logs" / f"{name.replace('/', '-')}.log"
+        return self.logs / f"{name.replace('/', '-')}.log"
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Process:
         """Start a process in a session of its own and write it down; its output goes to its log."""
         log = self.log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
-        # Not subprocess: nobody waits for this child, it is meant to outlive the command that starts it.
-        writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        pid = os.posix_spawn(
-            command[0],
-            list(command),
-            {**os.environ, **(environment or {})},
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(log), writing, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-        )
-        started = _start_time(pid)
-        if started is None:
-            raise ProcessError(f"{name} ended at once:\n{self.last_words(name)}")
-        process = Process(name, pid, started)
-        self._write([item for item in self.all() if item.name != name] + [process])
+        # A signal between the two lines would leave a process that nobody wrote down.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+        try:
+            pid = _spawn(command, {**os.environ, **(environment or {})}, log, before)
+            process = Process(name, pid, _stat(pid)[1], _boot())
+            self._write([item for item in self.all() if item.name != name] + [process])
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return process
 
     def last_words(self, name: str) -> str:
@@ -104,13 +138,31 @@ class Registry:
 
     def stop(self, process: Process, seconds: float = 10.0) -> None:
         """SIGTERM, and SIGKILL for what is still there after a while; a frozen process is thawed first."""
-        if process.alive:
-            for number in (signal.SIGCONT, signal.SIGTERM):
-                self._send(process, number)
-            end = time.monotonic() + seconds
-            while process.alive and time.monotonic() < end:
-                time.sleep(_PAUSE_SECONDS)
-            self._send(process, signal.SIGKILL)
+        self._ask_to_end(process)
+        self._see_gone(process, seconds)
+
+    def stop_all(self, last: str) -> None:
+        """Everything at once, but `last` only when the others are gone."""
+        everything = self.all()
+        final = [process for process in everything if process.name == last]
+        for processes in ([process for process in everything if process not in final], final):
+            for process in processes:
+                self._ask_to_end(process)
+            for process in processes:
+                self._see_gone(process, 10.0)
+
+    def _ask_to_end(self, process: Process) -> None:
+        for number in (signal.SIGCONT, signal.SIGTERM):
+            self._send(process, number)
+
+    def _see_gone(self, process: Process, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while process.alive and time.monotonic() < end:
+            time.sleep(_PAUSE_SECONDS)
+        self._send(process, signal.SIGKILL)
+        while process.alive:
+            time.sleep(_PAUSE_SECONDS)
+        if process.unburied:
             with contextlib.suppress(
                 ChildProcessError
             ):  # it is our own child only where `up` and `down` are one process
@@ -128,4 +180,7 @@ class Registry:
 
     def _write(self, processes: list[Process]) -> None:
         self._state.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(json.dumps([asdict(item) for item in processes], indent=1))
+        # Renamed into place: a file cut short by a power failure would hide what runs.
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(json.dumps([asdict(item) for item in processes], indent=1))
+        fresh.replace(self._file)

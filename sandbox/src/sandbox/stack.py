@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
+import fcntl
 import io
 import json
+import os
+import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,29 +45,55 @@ class Stack:
         content: dict[str, Any] = json.loads(file.read_text())
         return content
 
+    @property
+    def logs(self) -> Path:
+        """Where every process writes."""
+        return self.registry.logs
+
     def up(self, config: Path | None, *, workload: bool, protectors: bool) -> None:
-        """Start what is not running; each part is waited for before the next."""
-        self._start_world(config)
-        if workload:
-            post(f"{self.description['control']}/workload", {})
-        if protectors:
-            for site in self.description["sites"]:
-                self._prepare_protector(site)
-            for site in self.description["sites"]:
-                self.start_api(site)
-                self.start_engine(site)
-        self._write_environment()
+        """Start what is not running; what needs another part waits for it."""
+        with self._alone():
+            self._start_world(config)
+            if workload:
+                post(f"{self.description['control']}/workload", {})
+            if protectors:
+                self._start_protectors()
+            self._write_environment()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One `up` or `down` at a time: two would each start what the other has not written down yet."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        with (self.state / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ProcessError(f"another `sandbox up` or `down` is at work in {self.state}; wait for it") from error
+            yield
 
     def _start_world(self, config: Path | None) -> None:
-        try:
-            self.registry.find(WORLD)
-        except ProcessError:
-            for name in ("world.json", "ready"):
-                (self.state / name).unlink(missing_ok=True)
-            options = ["--config", str(config)] if config else []
-            command = [sys.executable, "-m", "sandbox", "world", "--detached", "--state", str(self.state), *options]
-            process = self.registry.start(WORLD, command)
-            self._wait(process, lambda: (self.state / "ready").exists() and (self.state / "world.json").exists())
+        """Unless it runs. A world lives in memory: when it died, what its Protectors remember is of a world that is gone."""
+        if self._runs(WORLD):
+            return
+        self._clear_away()
+        options = ["--config", str(config)] if config else []
+        command = [sys.executable, "-m", "sandbox", "world", "--detached", "--state", str(self.state), *options]
+        process = self.registry.start(WORLD, command)
+        self._wait(process, lambda: (self.state / "ready").exists() and (self.state / "world.json").exists())
+
+    def _start_protectors(self) -> None:
+        """Both at once: most of the time is spent importing."""
+        sites = list(self.description["sites"])
+        making = {site: self._prepare_protector(site) for site in sites if not self._runs(api_name(site))}
+        said = {site: process.communicate()[0] for site, process in making.items()}
+        for site, process in making.items():
+            if process.returncode != 0:
+                raise ProcessError(f"the database of {site} could not be made:\n{said[site]}")
+        for site in sites:
+            self._launch_api(site)
+            self.start_engine(site)
+        for site in sites:
+            self._open_door(site)
 
     def _wait(self, process: Process, ready: Any) -> None:
         """Until `ready()`; ProcessError with the end of the log when the process dies or takes too long."""
@@ -72,17 +103,15 @@ class Stack:
                 raise ProcessError(f"{process.name} did not start:\n{self.registry.last_words(process.name)}")
             time.sleep(_PAUSE_SECONDS)
 
-    def _prepare_protector(self, site: str) -> None:
-        """Configuration (kept when it is there, for a database that is there) and database."""
+    def _prepare_protector(self, site: str) -> subprocess.Popen[str]:
+        """Configuration (kept when it is there, for a database that is there), and its database in the making."""
         file = self.conf_file(site)
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch(mode=0o600)
             file.write_text(protector_conf(site, self.description, file.parent, free_port()))
-        command = [_program("protector-manage"), "--config-file", str(file), "db", "sync"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise ProcessError(f"the database of {site} could not be made:\n{done.stdout}{done.stderr}")
+        command = [program("protector-manage"), "--config-file", str(file), "db", "sync"]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def conf_file(self, site: str) -> Path:
         """Where a site's Protector is configured."""
@@ -90,43 +119,98 @@ class Stack:
 
     def start_api(self, site: str) -> None:
         """Start a site's API unless it runs, and open the site's door to it."""
-        name, file = f"{site}/protector-api", self.conf_file(site)
-        port = _port_of(file)
-        if not self._runs(name):
-            process = self.registry.start(name, [_program("protector-api"), "--config-file", str(file)])
-            self._wait(process, lambda: answers(f"http://127.0.0.1:{port}/"))
+        self._launch_api(site)
+        self._open_door(site)
+
+    def _launch_api(self, site: str) -> None:
+        if not self._runs(api_name(site)):
+            file = self.conf_file(site)
+            if not _is_free(_port_of(file)):
+                _move_to_port(file, free_port())
+            self.registry.start(api_name(site), [program("protector-api"), "--config-file", str(file)])
+
+    def _open_door(self, site: str) -> None:
+        port = _port_of(self.conf_file(site))
+        self._wait(self.registry.find(api_name(site)), lambda: answers(f"http://127.0.0.1:{port}/"))
         post(f"{self.description['control']}/sites/{site}/protector", {"port": port})
 
     def start_engine(self, site: str) -> None:
         """Start a site's engine unless it runs."""
         name = engine_name(site)
         if not self._runs(name):
-            self.registry.start(name, [_program("protector-engine"), "--config-file", str(self.conf_file(site))])
+            self.registry.start(name, [program("protector-engine"), "--config-file", str(self.conf_file(site))])
+
+    def kill_protector(self, site: str) -> None:
+        """kill -9 what runs of a site's Protector (ProcessError when nothing does)."""
+        running = [name for name in (api_name(site), engine_name(site)) if self._runs(name)]
+        if not running:
+            raise ProcessError(f"nothing of {site}'s Protector is running; `sandbox up` starts it")
+        for name in running:
+            self.registry.send(name, signal.SIGKILL)
 
     def _runs(self, name: str) -> bool:
         return any(process.name == name and process.alive for process in self.registry.all())
 
     def down(self) -> list[str]:
-        """Stop exactly what `up` started, the world last; returns the names."""
-        processes = sorted(self.registry.all(), key=lambda process: process.name == WORLD)
-        for process in processes:
-            self.registry.stop(process)
+        """Stop exactly what `up` started, the world last; returns the names of what still ran."""
+        with self._alone():
+            return self._clear_away()
+
+    def _clear_away(self) -> list[str]:
+        """Nothing stays but the logs."""
+        ran = [process.name for process in self.registry.all() if process.alive]
+        self.registry.stop_all(last=WORLD)
         for name in ("world.json", "ready", "env"):
             (self.state / name).unlink(missing_ok=True)
         for site in seed.SITES:
             shutil.rmtree(self.state / site, ignore_errors=True)
-        return [process.name for process in processes]
+        return ran
 
     def _write_environment(self) -> None:
-        lines = {
-            "OS_CLIENT_CONFIG_FILE": self.description["clouds_yaml"],
-            "OS_CLOUD": "site-a",
-            "OS_SECONDARY_CLOUD": "site-b",
-            "SANDBOX_CONTROL": self.description["control"],
-            "SANDBOX_STATE": str(self.state),
-        }
-        text = "".join(f"export {key}={value}\n" for key, value in lines.items())
-        (self.state / "env").write_text(text)
+        """For a shell to source. It holds the arrays' tokens: for its owner only."""
+        exports = (
+            f"export {key}={shlex.quote(value)}" for key, value in environment(self.description, self.state).items()
+        )
+        file = self.state / "env"
+        file.touch(mode=0o600)
+        file.write_text("\n".join([_FORGET_CLOUDS, *exports, ""]))
+
+
+# A cloud that was configured in this shell before would win over OS_CLOUD.
+_FORGET_CLOUDS = "for name in $(env | sed -n 's/^\\(OS_[A-Z0-9_]*\\)=.*/\\1/p'); do unset \"$name\"; done"
+
+
+def environment(description: Mapping[str, Any], state: Path) -> dict[str, str]:
+    """What an operator's shell needs on this world: clouds, the control port, and names for addresses and tokens to type."""
+    given = {
+        "OS_CLIENT_CONFIG_FILE": description["clouds_yaml"],
+        "OS_CLOUD": "site-a",
+        "OS_SECONDARY_CLOUD": "site-b",
+        "SANDBOX_CONTROL": description["control"],
+        "SANDBOX_STATE": str(state),
+    }
+    for site, entry in description["sites"].items():
+        given[f"{_variable(site)}_AUTH_URL"] = entry["auth_url"]
+    for name, entry in description["arrays"].items():
+        given[f"{_variable(name)}_URL"], given[f"{_variable(name)}_TOKEN"] = entry["url"], entry["token"]
+    given["PATH"] = _joined(os.pathsep, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))
+    for name in ("no_proxy", "NO_PROXY"):
+        given[name] = _joined(",", "127.0.0.1", os.environ.get(name, ""))
+    return given
+
+
+def _joined(separator: str, first: str, others: str) -> str:
+    """A list in a variable with `first` in front, once."""
+    return separator.join([first, *(item for item in others.split(separator) if item not in ("", first))])
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")
+
+
+def api_name(site: str) -> str:
+    """How a site's API is called in the registry."""
+    return f"{site}/protector-api"
 
 
 def engine_name(site: str) -> str:
@@ -134,7 +218,7 @@ def engine_name(site: str) -> str:
     return f"{site}/protector-engine"
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """A command of the product, from this interpreter's environment first; the sandbox imports nothing of it."""
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
@@ -148,6 +232,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def answers(url: str) -> bool:
@@ -176,9 +270,20 @@ def post(url: str, body: Mapping[str, Any], method: str = "POST") -> Any:
 
 
 def _port_of(file: Path) -> int:
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    return _parsed(file).getint("api", "port")
+
+
+def _move_to_port(file: Path, port: int) -> None:
+    """Somebody else took the old one meanwhile. The site's door hides the number from everybody."""
+    parser = _parsed(file)
+    parser["api"]["port"] = str(port)
+    file.write_text(_ini({name: parser[name] for name in parser if parser[name]}))
+
+
+def _parsed(file: Path) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=False, default_section="(none)")
     parser.read_string(file.read_text())
-    return parser.getint("api", "port")
+    return parser
 
 
 # Short enough that a demonstration of a killed engine does not bore; a real installation keeps the defaults.

@@ -117,6 +117,21 @@ def _engine(number: signal.Signals) -> Verb:
     return send
 
 
+def _kill_protector(arguments: argparse.Namespace, stack: Stack) -> Any:
+    stack.kill_protector(arguments.site)
+    return {"protector": arguments.site, "signal": signal.SIGKILL.name}
+
+
+def _start_protector(arguments: argparse.Namespace, stack: Stack) -> Any:
+    _start_engine(arguments, stack)
+    stack.start_api(arguments.site)
+    return {"protector": arguments.site, "started": True}
+
+
+def _latency(arguments: argparse.Namespace, stack: Stack) -> Any:
+    return post(f"{control(stack)}/latency", {arguments.what: float(arguments.seconds)})
+
+
 def _start_engine(arguments: argparse.Namespace, stack: Stack) -> Any:
     if not stack.conf_file(arguments.site).exists():
         raise ProcessError(f"{arguments.site} has no Protector; `sandbox up` makes one")
@@ -140,6 +155,9 @@ _VERBS: Mapping[str, tuple[str, tuple[str, ...], Verb]] = {
     "advance": ("move the world's clock forward", ("seconds",), _advance),
     "fail-builds": ("have the next servers of a site end in ERROR", ("site", "count"), _fail_builds),
     "hang-guest": ("have a server ignore being stopped", ("site", "server"), _hang_guest),
+    "latency": ("say how long something takes, such as boot 8", ("what", "seconds"), _latency),
+    "kill-protector": ("kill -9 a site's API and engine", ("site",), _kill_protector),
+    "start-protector": ("start them again", ("site",), _start_protector),
     "kill-engine": ("kill -9 a site's engine", ("site",), _engine(signal.SIGKILL)),
     "freeze-engine": ("stop it in mid-step without its noticing", ("site",), _engine(signal.SIGSTOP)),
     "thaw-engine": ("let it go on", ("site",), _engine(signal.SIGCONT)),

@@ -262,4 +262,5 @@ def test_reused_pid_is_never_ended(tmp_path: Path) -> None:
     stack = Stack(tmp_path)
     (tmp_path / "processes.json").write_text(json.dumps([{"name": "world", "pid": os.getpid(), "started": 1}]))
     assert [process.alive for process in stack.registry.all()] == [False]
-    assert stack.down() == ["world"]
+    assert stack.down() == []
+    assert stack.registry.all() == []
