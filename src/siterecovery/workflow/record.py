@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from siterecovery.workflow.flow import Flow
 from siterecovery.workflow.journal import Entry, State
 
-
 _ROUNDING = 1e-6
 """More than what adding up floats loses, less than anybody sees."""
 
