@@ -62,9 +62,9 @@ def translate(error: Exception) -> StepError:
     if isinstance(error, StepError):
         return error
     if isinstance(error, CloudUnreachable | CloudBusy | RemoteSiteUnreachable | StoreUnavailable):
-        return Unsettled(error.detail)
+        return Unsettled(error.sentence)
     if isinstance(error, ProtectorError):
-        return Refused(f"{error.detail} {error.remedy}".strip())
+        return Refused(error.sentence)
     LOG.error("a step failed in a way nobody foresaw: this is a bug", exc_info=error)
     return Refused(f"Internal error ({type(error).__name__}): {error}. The engine's log has the traceback.")
 

@@ -116,6 +116,8 @@ class Waiting:
     until: Callable[[Any | None], Outcome | None]
     then: "Callable[[JSON], Answer] | None" = None
 
+    late: str = ""
+    """The sentence of a wait that took too long: what did not come, and what a person does about it."""
 
 Answer = Outcome | Waiting
 """What `do` and `undo` may answer."""

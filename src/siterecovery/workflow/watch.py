@@ -135,4 +135,5 @@ class Watcher:
             if outcome is not None:
                 waiter.future.set_result(outcome)
             elif self._clock.monotonic() >= waiter.deadline:
-                waiter.future.set_exception(TimedOut(f"{waiter.waiting.subject} did not get there in time"))
+                said = waiter.waiting.late or f"{waiter.waiting.subject} did not get there in time."
+                waiter.future.set_exception(TimedOut(said))

@@ -6,6 +6,7 @@ POST /clouds/{site}/builds/fail      {"count": n, "message": …}
 POST /clouds/{site}/builds/hang      {"servers": [name, …]}    `*` is every server, [] lifts it
 POST /clouds/{site}/guests/hang      {"servers": [name, …]}    a stop is ignored
 POST /clouds/{site}/deletes/stick    {"servers": […], "volumes": […]}
+POST /clouds/{site}/manages/fail     {"count": n, "half": true}    half: the array volume was renamed already
 POST /clouds/{site}/services         {"down": ["nova-compute", "cinder-volume"]}
 POST /clouds/{site}/tokens/expire    {"user": name}            everybody's without a user
 POST /clouds/{site}/tokens/lifetime  {"seconds": n}
@@ -109,6 +110,12 @@ def _stick_deletes(cloud: Cloud, body: dict[str, Any]) -> object:
     return {"servers": sorted(servers), "volumes": sorted(volumes)}
 
 
+def _fail_manages(cloud: Cloud, body: dict[str, Any]) -> object:
+    cinder = cloud.volume
+    cinder.fail_manages, cinder.half_managed = int(number(body, "count")), bool(body.get("half", False))
+    return {"count": cinder.fail_manages, "half": cinder.half_managed}
+
+
 def _services(cloud: Cloud, body: dict[str, Any]) -> object:
     down = _names(body, "down")
     unknown = down - set(_BINARIES)
@@ -174,6 +181,7 @@ _KNOBS: Mapping[str, Knob] = {
     "builds/hang": _hang_builds,
     "guests/hang": _hang_guests,
     "deletes/stick": _stick_deletes,
+    "manages/fail": _fail_manages,
     "services": _services,
     "tokens/expire": _expire_tokens,
     "tokens/lifetime": _lifetime,

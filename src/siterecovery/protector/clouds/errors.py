@@ -69,8 +69,25 @@ def translate(error: Exception, *, service: str, action: str) -> CloudError:
     """`service` is the site's and service's name as people say it, `action` the method and path."""
     said = _said(error)
     status = getattr(error, "http_status", None) or None
-    numbered = f" (HTTP {status})" if status else ""
-    return kind_of(error)(f"{service}: {action}: {said}{numbered}", service=service, http_status=status)
+    numbered = f" (HTTP {status})" if status and f"(HTTP {status})" not in said else ""
+    kind = kind_of(error)
+    detail = f"{service}: {action}: {said}{numbered}".rstrip(".") + "."
+    return kind(detail, service=service, http_status=status, remedy=remedy(kind, said, service))
+
+
+def remedy(kind: type[CloudError], said: str, service: str) -> str:
+    """What a person does about it; empty where what was said has to speak for itself."""
+    if issubclass(kind, CloudRefused) and "quota" in said.lower():
+        return "Raise the project's quota there or free some, then retry."
+    if issubclass(kind, CloudForbidden):
+        return f"Check the roles and the policy of {service}, then retry."
+    return next((text.format(service) for known, text in _REMEDIES.items() if issubclass(kind, known)), "")
+
+
+_REMEDIES: dict[type[CloudError], str] = {
+    CloudUnreachable: "Check that {} runs and can be reached from here, then retry.",
+    CloudBusy: "Look into the log of {}, then retry.",
+}
 
 
 @contextlib.contextmanager

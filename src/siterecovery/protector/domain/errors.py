@@ -44,6 +44,11 @@ class ProtectorError(Exception):
         if code is not None:
             self.code = code
 
+    @property
+    def sentence(self) -> str:
+        """What happened and what to do about it, for a record that has room for one text."""
+        return f"{self.detail} {self.remedy}".strip()
+
 
 class NotFound(ProtectorError):
     status, code, title = 404, "not_found", "Not found"

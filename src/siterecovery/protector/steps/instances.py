@@ -86,7 +86,10 @@ def running(name: str) -> Callable[[Server | None], Outcome | None]:
         if seen is None:
             return None
         if seen.status == "ERROR":
-            raise Refused(f"VM {name} did not start: {seen.fault or 'Nova gives no reason'}", resource_id=seen.id)
+            why = (seen.fault or "Nova gives no reason").rstrip(".")
+            raise Refused(
+                f"VM {name} did not start: {why}. Put that right on its site, then retry.", resource_id=seen.id
+            )
         if seen.status == "ACTIVE" and seen.task_state is None:
             return Outcome({"server_id": seen.id, "volume_ids": list(seen.volume_ids)})
         return None

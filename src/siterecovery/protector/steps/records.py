@@ -40,7 +40,10 @@ class ValidateSites(ProtectorStep):
                 continue  # the array's link to the dead site is broken; what it holds is asked of it by the next step
             health = self.world.driver.health(site)
             if health != "ok":
-                raise Refused(f"The array of {self.world.site_names[site]} is not fit: {health}")
+                raise Refused(
+                    f"The array of {self.world.site_names[site]} is not fit: {health} Put it right, then retry; nothing was changed. "
+                    "In a disaster, a forced failover needs the target's array only."
+                )
         if self.forced:
             return Outcome({"servers": {}, "reverse_configured": None})
         self._in_sync()

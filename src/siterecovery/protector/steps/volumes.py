@@ -68,7 +68,7 @@ class ManageVolume(ProtectorStep):
         except CloudForbidden as error:
             raise Refused(f"Volume manage failed: {error.detail} {POLICY_REMEDY}") from error
         except CloudRefused as error:
-            raise Refused(f"Volume manage failed: {error.detail}", resource_id=array_name) from error
+            raise Refused(f"Volume manage failed: {error.sentence}", resource_id=array_name) from error
         return self._arrival(call, managed)
 
     def _metadata(self, call: Call) -> dict[str, str]:
@@ -108,7 +108,8 @@ class ManageVolume(ProtectorStep):
             return None
         if seen.status not in SETTLED:
             raise Unsettled(
-                f"Volume manage failed: volume {seen.id} is {seen.status}; cinder-volume's log on the target site says why.",
+                f"Volume manage failed: volume {seen.id} is {seen.status}; cinder-volume's log on the target site says why. "
+                "Put that right, then retry.",
                 resource_id=seen.id,
             )
         return Outcome({"volume_id": seen.id, "name": seen.array_volume_name})

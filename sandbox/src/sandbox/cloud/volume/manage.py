@@ -86,7 +86,14 @@ def _take_over(cinder: Volumes, volume: Volume, reference: Mapping[str, Any]) ->
         raise BackendError(error.message) from error
     volume.size = size
     own_name = cinder.backend.volume_name(volume.id)
+    fails = cinder.fail_manages > 0
+    if fails:
+        cinder.fail_manages -= 1
+        if not cinder.half_managed:
+            raise BackendError("Managing was ordered to fail")
     cinder.backend.manage(name, own_name, replicated=volume.type.replicated, tags=cinder.tags(volume))
+    if fails:
+        raise BackendError("Managing was ordered to fail half-way")
     cinder.built(volume, own_name, managed=True)
     cinder.note("volume", "managed", volume.id, volume.name, reference=name)
 

@@ -31,7 +31,8 @@ QUOTAS: Mapping[str, int] = {
 class Volumes:
     """Cinder of one cloud: one backend `pure` on one host, in one zone.
 
-    `stuck_deletes` holds names or ids of volumes whose delete never ends, a knob of the control port.
+    `stuck_deletes` holds names or ids of volumes whose delete never ends; the next `fail_manages` manages end in error, after the
+    array volume was renamed when `half_managed`: knobs of the control port.
     """
 
     def __init__(self, work: Work, profile: Profile, backend: Backend, host: str, note: Note = unwritten) -> None:
@@ -51,6 +52,8 @@ class Volumes:
         self.quotas: dict[str, dict[str, int]] = {}
         self.service_disabled: dict[str, str] = {}
         self.stuck_deletes: set[str] = set()
+        self.fail_manages = 0
+        self.half_managed = False
         self.last_errors: dict[str, str] = {}
 
     @property

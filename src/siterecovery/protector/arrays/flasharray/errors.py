@@ -41,6 +41,8 @@ TABLE: dict[type[Exception], type[CloudError]] = {
 ABSENT = ("does not exist", "no such volume or snapshot", "could not be found")
 CONFLICT = ("already", "has been destroyed", "in use", "existing connections", "is not connected")
 _LONGEST_MESSAGE = 500
+_REACH = "Check that the array's management address can be reached from here, then retry."
+_LOOK = "Look at the array's alerts, then retry."
 
 
 def kind_of(error: Exception) -> type[CloudError]:
@@ -55,7 +57,7 @@ def translated(array: str, action: str) -> Iterator[None]:
         yield
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         said = str(error)[:_LONGEST_MESSAGE] or type(error).__name__
-        raise kind_of(error)(f"Array {array}: {action}: {said}", service=array) from error
+        raise kind_of(error)(f"Array {array}: {action}: {said}", service=array, remedy=_REACH) from error
 
 
 def refusal(array: str, action: str, response: httpx.Response) -> CloudError:
@@ -64,8 +66,14 @@ def refusal(array: str, action: str, response: httpx.Response) -> CloudError:
     status = response.status_code
     said = "; ".join(sentences)[:_LONGEST_MESSAGE] or response.reason_phrase
     return _kind(status, sentences)(
-        f"Array {array}: {action}: {said} (HTTP {status})", service=array, http_status=status
+        f"Array {array}: {action}: {said} (HTTP {status})", service=array, http_status=status, remedy=_remedy(status)
     )
+
+
+def _remedy(status: int) -> str:
+    if status in (401, 403):
+        return "Give the policy an API token of a user with the storage_admin role, then retry."
+    return _LOOK if status == 429 or status >= 500 else ""
 
 
 def _kind(status: int, sentences: Sequence[str]) -> type[CloudError]:
