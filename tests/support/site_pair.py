@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sandbox.check import Places, Report, check
 from sandbox.latency import Latency
 from sandbox.world import Running, WorldConfig, background
 
@@ -141,6 +142,21 @@ class Pair:
             return json.loads(done.stdout)
         except ValueError:
             return done.stdout
+
+    @property
+    def places(self) -> Places:
+        """Where the checker looks."""
+        databases = {site: f"sqlite:///{protector.state}/protector.sqlite" for site, protector in self.sites.items()}
+        return Places(self.world["control"], self.world["clouds_yaml"], databases, self.world)
+
+    def check(self, *, settled: bool = True, within: float = 20.0) -> Report:
+        """Every invariant holds, as soon as what the engines do by themselves has come to rest."""
+        deadline = time.monotonic() + within
+        while (report := check(self.places, settled=settled)).findings and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert report.ok, f"{report.text()}\n{self.logs()}"
+        assert not report.unseen, report.text()
+        return report
 
     def logs(self) -> str:
         """The ends of all logs, for a failure's message."""

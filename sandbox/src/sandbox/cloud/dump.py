@@ -115,5 +115,6 @@ def _port(item: Cloud, port: Port) -> dict[str, Any]:
         "mac_address": port.mac_address,
         "addresses": [entry.address for entry in port.fixed_ips],
         "device_id": port.device_id,
+        "description": port.description,
         "tags": list(port.tags),
     }

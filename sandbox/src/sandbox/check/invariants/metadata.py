@@ -10,7 +10,7 @@ from sandbox.check.picture import Picture
 
 
 def findings(picture: Picture) -> Iterator[str]:
-    """Pairs of databases that both know a group."""
+    """Pairs of databases that both know a group. The older record cannot know that it is, so only the newer one's word is taken."""
     for one, other in combinations(picture.databases.values(), 2):
         for mine in one.rows("protection_groups"):
             theirs = other.one("protection_groups", id=mine["id"])
@@ -28,9 +28,8 @@ def _of_pair(one: Database, mine: Row, other: Database, theirs: Row) -> Iterator
             f"group {mine['name']} ({mine['id']}) is active on {active}, whose record {_told(its_peer)} is older than "
             f"{_told(its)} on {newer.site}"
         )
-    for database, row, peer in ((newer, its, its_peer), (older, its_peer, its)):
-        if row["remote_sync_status"] == "SYNCED" and _stamp(row) != _stamp(peer):
-            yield f"{database.site}: group {row['name']} ({row['id']}) says SYNCED at {_told(row)}, its peer is at {_told(peer)}"
+    if its["remote_sync_status"] == "SYNCED" and _stamp(its) != _stamp(its_peer):
+        yield f"{newer.site}: group {its['name']} ({its['id']}) says SYNCED at {_told(its)}, its peer is at {_told(its_peer)}"
 
 
 def _stamp(row: Row) -> tuple[int, int]:
