@@ -78,6 +78,17 @@ def test_a_locked_server_is_stopped_by_us_and_started_by_nobody(sites: Sites, te
     tenant.compute.start(server.id)
 
 
+def test_a_server_on_its_way_may_be_told_again(sites: Sites, tenant: Cloud, service: Cloud) -> None:
+    """Both sites' Protectors may stop the same server: the second finds it going down already, and that is no error."""
+    server = sites.server("web-server-2")
+    service.compute.stop(server.id)
+    service.compute.stop(server.id)
+    settled(sites, service, server.id, "SHUTOFF")
+    tenant.compute.start(server.id)
+    tenant.compute.start(server.id)
+    settled(sites, service, server.id, "ACTIVE")
+
+
 def test_pause_and_unpause_may_be_repeated(sites: Sites, service: Cloud) -> None:
     """Saying it twice is no error."""
     server = sites.server("web-server-2")

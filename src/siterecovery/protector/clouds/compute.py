@@ -102,20 +102,20 @@ class NovaCompute:
         self._action(server_id, {"unlock": None})
 
     def stop(self, server_id: str) -> None:
-        """Nova answers 409 for a server that is off already."""
-        self._unless_already(server_id, {"os-stop": None}, "SHUTOFF")
+        """Nova answers 409 for a server that is off already, and for one that somebody else is stopping."""
+        self._unless_already(server_id, {"os-stop": None}, "SHUTOFF", "powering-off")
 
     def start(self, server_id: str) -> None:
         """A locked server refuses this to a tenant (409): the lock is what keeps it off."""
-        self._unless_already(server_id, {"os-start": None}, "ACTIVE")
+        self._unless_already(server_id, {"os-start": None}, "ACTIVE", "powering-on")
 
     def pause(self, server_id: str) -> None:
         """No error when it is paused."""
-        self._unless_already(server_id, {"pause": None}, "PAUSED")
+        self._unless_already(server_id, {"pause": None}, "PAUSED", "pausing")
 
     def unpause(self, server_id: str) -> None:
         """No error when it runs."""
-        self._unless_already(server_id, {"unpause": None}, "ACTIVE")
+        self._unless_already(server_id, {"unpause": None}, "ACTIVE", "unpausing")
 
     def delete(self, server_id: str, *, force: bool = False) -> None:
         """`force` skips a soft-delete's grace time and works in any state."""
@@ -190,21 +190,23 @@ class NovaCompute:
             f"/servers/{segment(server_id)}/action", body, version=version or self._nova.version(*LIST)
         )
 
-    def _unless_already(self, server_id: str, body: dict[str, Any], status: str) -> None:
-        """A refusal by a server that is already where the action leads is no error."""
+    def _unless_already(self, server_id: str, body: dict[str, Any], status: str, task: str) -> None:
+        """A refusal by a server that is already where the action leads, or on its way (`task`), is no error."""
         try:
             self._action(server_id, body)
         except CloudConflict as refusal:
-            if not self._is(server_id, status):
+            if not self._is(server_id, status, task):
                 raise refusal
 
-    def _is(self, server_id: str, status: str) -> bool:
+    def _is(self, server_id: str, status: str, task: str) -> bool:
         try:
             server = self.server(server_id)
         except CloudError:
             LOG.warning("could not look at server %s after it refused an action", server_id)
             return False
-        return server is not None and server.status == status and server.task_state is None
+        return server is not None and (
+            server.task_state == task or (server.status, server.task_state) == (status, None)
+        )
 
 
 def server_of(body: Mapping[str, Any]) -> Server:
