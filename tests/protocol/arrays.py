@@ -67,6 +67,11 @@ class Arrays(MockStorageDriver):
         found: frozenset[str] = self._state.look().groups_on(origin)[group]["snapshots"][suffix]["content"][member]
         return found
 
+    def overwrite(self, site_id: str, source: str, array_id: str) -> None:
+        """What a FlashArray does when it is told to: no rule of ours, and the array asks nobody."""
+        self.ground.content[array_id] = self.content_of(site_id, source)
+        self.ground.count()
+
     def destroy(self, site_id: str, name: str) -> None:
         found = self.volume(site_id, name)
         super().destroy(site_id, name)
@@ -135,6 +140,9 @@ class SeenArrays:
 
     def copy_out(self, site_id: str, source: str, name: str, tags: Mapping[str, str]) -> ArrayVolume:
         return self._at(site_id, "copy_out", lambda: self._arrays.copy_out(site_id, source, name, tags))
+
+    def overwrite(self, site_id: str, source: str, array_id: str) -> None:
+        self._at(site_id, "copy_out", lambda: self._arrays.overwrite(site_id, source, array_id))
 
     def volume(self, site_id: str, name: str) -> ArrayVolume | None:
         self._ground.look(self._sender, site_id)

@@ -4,6 +4,7 @@ Time is virtual; both sites' engines run on one event loop, one call at a time, 
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import shutil
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from siterecovery.protector.api.services import Config, Services
 from siterecovery.protector.arrays.base import Replication
 from siterecovery.protector.domain.admission import Ask
 from siterecovery.protector.domain.epoch import Generation
+from siterecovery.protector.domain.errors import CloudError, RemoteSiteUnreachable
 from siterecovery.protector.domain.member import Member, Rebuild, Volume
 from siterecovery.protector.domain.operation import Operation
 from siterecovery.protector.domain.plan import PlanConfig
@@ -31,13 +33,14 @@ from siterecovery.protector.engine import Engine, EngineSettings
 from siterecovery.protector.planning import Planning
 from siterecovery.protector.store.base import Store, Transaction
 from siterecovery.protector.store.schema import migrate
+from siterecovery.workflow.step import Fenced
 from support.api_fakes import FakePrecheck, FakeProbes, FakeSync, FakeTrusts
 from support.two_sites import GROUP, NAMES, PROJECTS, OneSite, TwoSites, make
 from support.virtual import InlineWorkers, VirtualClock
 
 from .arrays import Arrays, SeenArrays
 from .clouds import FakeClouds
-from .ground import A, B, Disk, Ground, Guest
+from .ground import A, Action, B, Disk, Ground, Guest
 
 START = 1_800_000_000.0
 LEASE, DRAIN = 9.0, 6.0
@@ -75,6 +78,25 @@ class Play:
             directory, fill=self._fill, now=lambda: START + self.clock.time, drain=DRAIN, lease_ttl=LEASE
         ).pushed()
         self._numbers = 0
+        self.accepted: list[tuple[str, int]] = []
+        """Planned operations that were accepted: (site, the epoch they were accepted in)."""
+        self._events: list[tuple[float, Callable[[], None]]] = []
+        self.silent = False
+        """The Protectors do not reach one another; the clouds still do."""
+        for site in (self.sites.a, self.sites.b):
+            self._tap(site)
+
+    def _tap(self, site: OneSite) -> None:
+        """Messages to the peer are calls like others: they can be trapped, and arrive late."""
+        request, other = site.wire.request, B if site.id == A else A
+
+        def tapped(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+            verb = f"peer.{path.rpartition('/')[2]}" if method == "POST" else f"peer.{method}"
+            if not self.ground.reaches(site.id, other) or self.silent:
+                raise RemoteSiteUnreachable(f"Site '{site.wire.site}' cannot be reached.")
+            return self.ground.call(site.id, other, verb, lambda: request(method, path, body))
+
+        site.wire.request = tapped  # type: ignore[method-assign]
 
     def site(self, site_id: str) -> OneSite:
         return self.sites.a if site_id == A else self.sites.b
@@ -161,25 +183,55 @@ class Play:
 
     def cut(self) -> None:
         self.ground.link = False
-        self._wires()
 
     def heal(self) -> None:
         self.ground.link = True
-        self._wires()
 
     def dies(self, site_id: str) -> None:
         """Cloud, array and Protector at once. Servers that ran were running when it died."""
         self.ground.up[site_id] = False
-        self._wires()
 
     def returns(self, site_id: str) -> None:
         """Hosts restart their guests (resume_guests_state_on_host_boot): what ran, runs."""
         self.ground.up[site_id] = True
-        self._wires()
 
-    def _wires(self) -> None:
-        for site in (self.sites.a, self.sites.b):
-            site.wire.cut = not self.ground.connected
+    def after(self, seconds: float, event: Callable[[], None]) -> None:
+        """Happens that much later, while engines run."""
+        self._events.append((self.clock.time + seconds, event))
+
+    def _happen(self) -> None:
+        due = [event for time, event in self._events if time <= self.clock.time]
+        self._events = [(time, event) for time, event in self._events if time > self.clock.time]
+        for event in due:
+            event()
+
+    def dying(self, site_id: str) -> Action:
+        """A trap: the sender's site dies with this call unsent."""
+
+        def action(apply: Callable[[], Any]) -> Any:
+            self.dies(site_id)
+            raise Fenced(f"{site_id} dies")
+
+        return action
+
+    def then(self, event: Callable[[], None]) -> Action:
+        """A trap: the call is applied, then this happens; the answer is heard."""
+
+        def action(apply: Callable[[], Any]) -> Any:
+            answer = apply()
+            event()
+            return answer
+
+        return action
+
+    def first(self, event: Callable[[], None]) -> Action:
+        """A trap: this happens right before the call arrives."""
+
+        def action(apply: Callable[[], Any]) -> Any:
+            event()
+            return apply()
+
+        return action
 
     # ------------------------------------------------------------------------------------------------ users
 
@@ -196,7 +248,27 @@ class Play:
             dict(asked),
             lambda picture: Findings(flavor_map={"f1": "f1"}),
         )
-        return accept.accept(call, wish)
+        operation = accept.accept(call, wish)
+        if not operation.force:
+            self.accepted.append((site_id, self.group(site_id).failover_epoch))
+        return operation
+
+    def cancel(self, site_id: str, id: str) -> None:
+        """As a person does."""
+        operation = dataclasses.replace(self.operation(site_id, id), cancelled_by="ann")
+        self.site(site_id).store.run(lambda tx: tx.operations.save(operation))
+
+    def tenant_starts(self, site_id: str) -> None:
+        """The VM's owner starts it on that site, where it is."""
+        for guest in [guest for guest in self.ground.guests.values() if guest.home == site_id]:
+            compute = FakeClouds(self.ground, self.arrays, site_id).tenant(site_id, "").compute
+            with self.ground.lately(), contextlib.suppress(CloudError):
+                compute.start(guest.id)
+
+    def expect(self, holds: bool, otherwise: Property, told: str = "") -> None:
+        """What the story is about, in its own words."""
+        if not holds:
+            self.ground.broken.append((otherwise, told))
 
     def _services(self, site: OneSite) -> Services:
         public = site.identity.public
@@ -221,7 +293,9 @@ class Play:
     def engine(self, site_id: str) -> Engine:
         site = self.site(site_id)
         clouds = FakeClouds(self.ground, self.arrays, site_id)
-        planning = Planning(site.store, clouds, _Drivers(SeenArrays(self.arrays, site_id)), site.peers)
+        planning = Planning(
+            site.store, clouds, _Drivers(SeenArrays(self.arrays, site_id)), site.peers, monotonic=self.clock.monotonic
+        )
         return Engine(
             site.store,
             planning,
@@ -242,6 +316,7 @@ class Play:
         deadline = self.clock.time + seconds
         while not until() and self.clock.time < deadline:
             await self.clock.sleep(0.5)
+            self._happen()
             for site in [site for site in runs if not self.ground.up[site]]:
                 await self._kill(engines[site], runs.pop(site))
         reached = until()
@@ -308,6 +383,8 @@ class Play:
             found.add(Property.TWO_AT_REST)
         a, b = (self.group(site) for site in (A, B))
         agreed = (a.failover_epoch, a.metadata_version) == (b.failover_epoch, b.metadata_version)
+        if len({epoch for _, epoch in self.accepted}) < len(set(self.accepted)):
+            found.add(Property.TWO_WRITERS)
         if self.ground.connected and not agreed:
             found.add(Property.DIVERGED)
         return found | self._service(self.group(self.active))

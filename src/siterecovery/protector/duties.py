@@ -20,7 +20,7 @@ from siterecovery.protector.domain.states import OperationType, SyncStatus
 from siterecovery.protector.peer import adoption
 from siterecovery.protector.peer.base import Peers, View
 from siterecovery.protector.steps.enrolment import document
-from siterecovery.protector.steps.instances import LOCK_REASON
+from siterecovery.protector.steps.guards import LOCK_REASON
 from siterecovery.protector.store.base import Store, Transaction
 
 LOG = logging.getLogger(__name__)

@@ -1,6 +1,7 @@
 """From an accepted operation to the flow that carries it out: one table, and the world its steps act on."""
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -15,7 +16,7 @@ from siterecovery.protector.domain.states import GroupStatus, MemberStatus, Oper
 from siterecovery.protector.engine import Job
 from siterecovery.protector.flows import cleanup, failback, failover, member, policy, protection_group, sync
 from siterecovery.protector.peer.base import Peers
-from siterecovery.protector.steps.base import World
+from siterecovery.protector.steps.base import Recently, World
 from siterecovery.protector.store.base import Store, Transaction
 from siterecovery.workflow.flow import Flow
 from siterecovery.workflow.step import Refused
@@ -44,13 +45,20 @@ class Planning:
     """`Planner`: reads the operation, builds its world and its flow. The same operation always gets the same flow."""
 
     def __init__(
-        self, store: Store, clouds: Clouds, drivers: Drivers, peers: Peers, limits: Limits | None = None
+        self,
+        store: Store,
+        clouds: Clouds,
+        drivers: Drivers,
+        peers: Peers,
+        limits: Limits | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._clouds = clouds
         self._drivers = drivers
         self._peers = peers
         self._limits = limits or Limits()
+        self._monotonic = monotonic
 
     def __call__(self, operation_id: str) -> Job:
         operation, plan, projects, names = self._store.run(lambda tx: self._read(tx, operation_id))
@@ -87,6 +95,7 @@ class Planning:
             stop_timeout=self._limits.stop,
             boot_timeout=self._limits.boot,
             transfer_timeout=self._limits.transfer,
+            recently=Recently(self._monotonic),
         )
 
     def _driver(self, plan: Plan) -> ReplicationDriver:

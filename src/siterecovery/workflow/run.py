@@ -9,12 +9,12 @@ import dataclasses
 import enum
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from siterecovery.workflow.flow import Flow, Item, Node, Sequence, Together
 from siterecovery.workflow.journal import Entry, JournalUnavailable, State, Write
 from siterecovery.workflow.lease import Hold, Lease
-from siterecovery.workflow.record import Record
+from siterecovery.workflow.record import UNDO, Record, given_up
 from siterecovery.workflow.step import (
     JSON,
     Answer,
@@ -33,9 +33,9 @@ from siterecovery.workflow.step import (
 if TYPE_CHECKING:
     from siterecovery.workflow.runner import Runner
 
-UNDO = "#undo"
-"""Journal entry of the decision to go back: STARTED while it holds, DONE when the flow was turned forward again."""
 MOST_TURNS = 5
+"""How often a flow that has won is turned forward by one owner before a person must look."""
+T = TypeVar("T")
 
 
 class End(enum.StrEnum):
@@ -67,6 +67,12 @@ class _Abort(Exception):
 
 class _Stopped(Exception):
     """This branch stops because another one has failed."""
+
+
+def _gravity(error: BaseException) -> int:
+    """Of several branches' errors the one with the smallest number speaks for all."""
+    order = (Fenced, asyncio.CancelledError, _Abort, _Stopped, _GivenUp)
+    return next((place for place, kind in enumerate(order) if isinstance(error, kind)), -1)
 
 
 @dataclasses.dataclass
@@ -120,7 +126,11 @@ class Run:
         self.cancelled = cancelled
         self.record = Record(flow, entries.values())
         self.stopping = asyncio.Event()
+        """No branch begins anything more: one has failed, a person has asked to stop, or the lease is lost."""
         self.lost = asyncio.Event()
+        """The lease is lost or given back: also those who undo stop waiting."""
+        self._settling = False
+        self._drained_at = runner.clock.monotonic() + hold.lease.drain_left
 
     @property
     def operation(self) -> str:
@@ -138,6 +148,15 @@ class Run:
     @property
     def committed(self) -> bool:
         return self.flow.commit is not None and self._state(self.flow.commit) is State.DONE
+
+    @property
+    def won(self) -> bool:
+        """Nothing is taken back any more: the commit is done, or the world has said that it was."""
+        return self.committed or self._state(UNDO) is State.DONE
+
+    def asked_to_stop(self) -> str | None:
+        """Who asked, while there is something to stop: what is won, being taken back or settled goes on to its end."""
+        return None if self.won or self.undoing or self._settling else self.cancelled()
 
     def entries_of(self, prefix: str) -> list[Entry]:
         return [e for name, e in list(self.entries.items()) if name == prefix or name.startswith(prefix + "/")]
@@ -159,7 +178,7 @@ class Run:
         """Wakes those who wait when the lease is lost or a person has asked to stop: one look a second for the whole run."""
         while self.hold.held and not self.hold.leaving:
             await self.runner.clock.sleep(1.0)
-            if not self.stopping.is_set() and not self.committed and not self.undoing and self.cancelled() is not None:
+            if not self.stopping.is_set() and self.asked_to_stop() is not None:
                 self.stopping.set()
         self.lost.set()
         self.stopping.set()
@@ -169,12 +188,15 @@ class Run:
             if not self.undoing and await self._forward():
                 await self._settle(self.flow.settle)
                 return self._result(End.COMPLETED)
-            if await self._turn() == "undo":
+            answer = await self._turn()
+            if answer == "undo":
                 clear = await self._undo(self.flow.body)
                 if clear:
                     await self._settle(self.flow.settle_undone)
                 stuck = not clear or any(e.state is State.UNDO_FAILED for e in self.entries.values())
                 return self._result(End.STUCK if stuck else End.UNDONE)
+            if answer != "forward":
+                break
         return self._result(End.STUCK)
 
     async def _forward(self) -> bool:
@@ -193,26 +215,31 @@ class Run:
         return True
 
     async def _turn(self) -> str:
-        """Asks whether to go back at all. What cannot be asked is not undone: then a person must look."""
+        """Asks whether to go back at all. What cannot be asked is not undone: then a person must look.
+
+        The answer is in the journal before it is acted on: it must not be asked for twice, nor taken for "undo" by a new owner."""
         step = self.flow.turn
-        if step is None or self._state(step.name) is State.UNDONE:
-            return "undo"
+        asked: tuple[Entry, ...] = ()
         if self.committed:
             answer = "forward"
+        elif step is None:
+            return "undo"
         else:
-            outcome = await self._take_back(step, step.do)
-            if outcome is None:
+            if self._state(step.name) is not State.UNDONE and await self._take_back(step, step.do) is None:
                 return "stuck"
-            answer = str(outcome.value)
+            answer = str(self.entries[step.name].value)
+            asked = (Entry(step.name, State.STARTED),)
         if answer == "forward":
-            await self._write(Entry(UNDO, State.DONE), Entry(step.name, State.STARTED))
+            await self._write(Entry(UNDO, State.DONE, error=self.entries[UNDO].error), *asked)
         return answer
 
     async def _settle(self, step: Step | None) -> None:
+        """DRAIN: an operation that was taken over ends only when no call of an earlier owner can arrive any more; then it looks once more."""
         if step is None or not self.lease.taken_over:
             return
-        await self.runner.clock.sleep(self.lease.drain_left)
+        await self._pause(self._drained_at - self.runner.clock.monotonic(), unless=self.lost)
         self.entries.pop(step.name, None)
+        self._settling = True
         self.stopping.clear()
         try:
             await self._step(step)
@@ -221,8 +248,8 @@ class Run:
 
     def _result(self, end: End) -> Result:
         fatal = self.entries.get(UNDO)
-        values = {e.step: e.value for e in self.entries.values() if e.state is State.DONE}
-        error = fatal.error if fatal is not None and fatal.state is State.STARTED else None
+        values = {e.step: e.value for e in self.entries.values() if e.state is State.DONE and e.step[0] != "#"}
+        error = fatal.error if fatal is not None and end is not End.COMPLETED else None
         return Result(end, error, tuple(self.record.failures.values()), values)
 
     # ------------------------------------------------------------------------------------------------ forward
@@ -234,37 +261,34 @@ class Run:
             for child in node.nodes:
                 await self._node(child)
         elif isinstance(node, Together):
-            await self._together(node)
+            await self._together(node, self._node)
         else:
             await self._item(node)
 
-    async def _together(self, node: Together) -> None:
-        gate = asyncio.Semaphore(node.limit) if node.limit else None
+    async def _together(self, node: Together, work: Callable[[Node], Awaitable[T]]) -> list[T]:
+        """Returns, or raises the gravest of what was raised, only when the last branch is through: nothing goes on behind the owner's back."""
+        gate = asyncio.Semaphore(node.limit or max(1, len(node.nodes)))
 
-        async def one(child: Node) -> None:
-            if gate is None:
-                return await self._node(child)
+        async def one(child: Node) -> T:
             async with gate:
-                return await self._node(child)
+                return await work(child)
 
         answers = await asyncio.gather(*(one(child) for child in node.nodes), return_exceptions=True)
         raised = [answer for answer in answers if isinstance(answer, BaseException)]
-        for kind in (Fenced, asyncio.CancelledError, _Abort, _Stopped, _GivenUp):
-            for error in raised:
-                if isinstance(error, kind):
-                    raise error
         if raised:
-            raise raised[0]
+            raise min(raised, key=_gravity)
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
 
     async def _item(self, item: Item) -> None:
-        marker = f"{UNDO}:{item.name}"
+        marker = given_up(item)
         try:
             if self._state(marker) is None:
                 await self._node(item.body)
         except _GivenUp:
             await self._write(Entry(marker, State.STARTED))
         if self._state(marker) is State.STARTED:
-            await self._undo(item.body)
+            if not self.committed:
+                await self._undo(item.body)
             await self._write(Entry(marker, State.DONE))
 
     async def _step(self, step: Step) -> None:
@@ -274,7 +298,7 @@ class Run:
         self._stay()
         if entry is not None and entry.state is State.FAILED and self._only_recorded(step):
             raise _GivenUp(entry.error)
-        if self.stopping.is_set() or (not self.committed and self.cancelled() is not None):
+        if self.stopping.is_set() or self.asked_to_stop() is not None:
             raise _Stopped(step.name)
         if entry is None or entry.state is not State.STARTED:
             await self._write(Entry(step.name, State.STARTED))
@@ -284,8 +308,10 @@ class Run:
         except Fenced:
             self.stopping.set()
             raise
-        except StepError as error:
-            await self._fail(step, error)
+        except _Stopped:
+            raise
+        except Exception as foreign:  # noqa: BLE001 - the step's, or its changes' that the journal refused: it ends in the journal
+            await self._fail(step, self.runner.translate(foreign))
 
     def _only_recorded(self, step: Step) -> bool:
         return step.on_failure is OnFailure.RECORD or self.committed
@@ -315,7 +341,7 @@ class Run:
                 if not error.retryable or spent or late:
                     raise error from foreign
                 self.runner.listener("retried", self.operation, step.name, error=str(error), attempt=attempt)
-            await self._pause(pause)
+            await self._pause(pause, unless=self.stopping)
             attempt += 1
 
     async def _once(self, step: Step, call: _Call, deadline: float) -> Outcome:
@@ -359,18 +385,20 @@ class Run:
 
     def _may_go_on(self) -> None:
         self._stay()
-        who = None if self.committed else self.cancelled()
+        who = self.asked_to_stop()
         if who is not None:
             raise Cancelled(f"Cancelled by {who}")
         if self.stopping.is_set():
             raise _Stopped(self.operation)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float, *, unless: asyncio.Event) -> None:
         pause = asyncio.ensure_future(self.runner.clock.sleep(seconds))
-        stop = asyncio.ensure_future(self.stopping.wait())
-        await asyncio.wait({pause, stop}, return_when=asyncio.FIRST_COMPLETED)
-        pause.cancel()
-        stop.cancel()
+        stop = asyncio.ensure_future(unless.wait())
+        try:
+            await asyncio.wait({pause, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            stop.cancel()
 
     # ------------------------------------------------------------------------------------------------ back
 
@@ -385,7 +413,7 @@ class Run:
                 if not await self._undo(child):
                     return False
             return True
-        return all(await asyncio.gather(*(self._undo(child) for child in node.nodes)))
+        return all(await self._together(node, self._undo))
 
     async def _undo_step(self, step: Step) -> bool:
         if self._state(step.name) in (None, State.UNDONE):
@@ -395,11 +423,10 @@ class Run:
 
     async def _take_back(self, step: Step, undo: Callable[[Any], Answer | None]) -> Outcome | None:
         """None when it could not be taken back: the journal says why."""
-        before = self.entries.get(step.name)
-        kept = before.value if before is not None else None
-        error_before = before.error if before is not None else None
-        if before is None or before.state is not State.UNDOING:
-            await self._write(Entry(step.name, State.UNDOING, kept, error_before))
+        self._stay()
+        entry = self._undoing_of(step)
+        if self._state(step.name) is not State.UNDOING:
+            await self._write(entry)
         deadline = self.runner.clock.monotonic() + step.undo_timeout
         attempt = 0
         while True:
@@ -410,8 +437,8 @@ class Run:
                 take = functools.partial(undo, call)
                 answer = await self.runner.workers.call(take)
                 outcome = Outcome() if answer is None else await self._resolve(answer, deadline, stoppable=False)
-                value = kept if outcome.value is None else outcome.value
-                await self._write(Entry(step.name, State.UNDONE, value, error_before), changes=outcome.changes)
+                value = entry.value if outcome.value is None else outcome.value
+                await self._write(dataclasses.replace(entry, state=State.UNDONE, value=value), changes=outcome.changes)
                 return outcome
             except Fenced:
                 raise
@@ -419,10 +446,17 @@ class Run:
                 error = self.runner.translate(foreign)
                 if not self._worth_repeating(error, attempt, deadline):
                     self.runner.listener("undo_failed", self.operation, step.name, error=str(error))
-                    failed = Entry(step.name, State.UNDO_FAILED, kept, str(error), error.resource_id)
+                    failed = Entry(step.name, State.UNDO_FAILED, entry.value, str(error), error.resource_id)
                     await self._write(failed)
                     return None
-            await self.runner.clock.sleep(Retry().pause(attempt))
+            await self._pause(Retry().pause(attempt), unless=self.lost)
+
+    def _undoing_of(self, step: Step) -> Entry:
+        """Keeps what it answered, and why it failed; not why an earlier try to take it back has failed."""
+        before = self.entries.get(step.name, Entry(step.name, State.UNDOING))
+        if before.state is State.UNDO_FAILED:
+            before = dataclasses.replace(before, error=None, resource_id=None)
+        return dataclasses.replace(before, state=State.UNDOING)
 
     def _worth_repeating(self, error: StepError, attempt: int, deadline: float) -> bool:
         """Undo is patient with a world that does not answer, and short with one that says no (or does not come round in time)."""
@@ -434,19 +468,23 @@ class Run:
 
     async def _write(self, *entries: Entry, changes: tuple[Any, ...] = ()) -> None:
         """Durable when it returns. While the journal is away it is tried again, for as long as the lease lasts."""
-        visible = [self.record.note(entry) for entry in entries]
-        undoing = self.undoing or any(e.step == UNDO and e.state is State.STARTED for e in entries)
-        if any(visible) or any(e.step == UNDO for e in entries):
-            changes = (*changes, *self.runner.recorder(self.operation, self.record, undoing=undoing))
-        write = Write(self.operation, self.lease.epoch, entries, changes)
+        turning = [entry.state is State.STARTED for entry in entries if entry.step == UNDO]
+        news = [self.record.note(entry) for entry in entries]
+        visible = any(news) or bool(turning)
         while True:
             self.hold.check()
+            undoing = turning[0] if turning else self.undoing
+            # the record as it is now: another step may have written a newer one since the last try
+            seen = self.runner.recorder(self.operation, self.record, undoing=undoing) if visible else ()
             try:
-                await self.runner.commits.write(write)
+                await self.runner.commits.write(Write(self.operation, self.lease.epoch, entries, (*changes, *seen)))
                 break
             except JournalUnavailable as error:
                 self.runner.listener("journal_away", self.operation, entries[0].step, error=str(error))
                 await self.runner.clock.sleep(1.0)
+            except Fenced:
+                self.hold.lose()  # nobody else of this run calls anything either
+                raise
         for entry in entries:
             self.entries[entry.step] = entry
             self.runner.listener(str(entry.state), self.operation, entry.step)

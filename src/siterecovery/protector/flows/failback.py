@@ -26,11 +26,7 @@ def planned(world: World) -> Flow:
         recovered_members(world),
         records.CommitPlanned(world, "update_protection_group", resting_status(world)),
         attempt(volumes.UpdateGroupVolumes(world, "join_target_group", world.target, join=True)),
-        *(
-            (source_cleanup(world),)
-            if reverse
-            else (attempt(replication.StopOldDirection(world, "stop_old_direction")),)
-        ),
+        source_cleanup(world, lossy=not reverse),
         attempt(restored(world)),
         attempt(records.Finalize(world, "finalize")),
     )
@@ -44,7 +40,8 @@ def planned(world: World) -> Flow:
             ["validate_sites", "create_operation_record", *turned, "stop_source_instances"],
             ["snapshot_consistency_group", *storage] if reverse else storage,
             ["recreate_instances", "attach_volumes"],
-            cleanup=reverse,
+            cleanup=True,
+            lossy=not reverse,
             restore=True,
         ),
         turn=records.RevokeClaim(world, "revoke_claim"),

@@ -1,5 +1,6 @@
 """Failover: planned (nothing is lost, both sites work) and forced (the target alone, what works is kept)."""
 
+from siterecovery.protector.domain.member import Member
 from siterecovery.protector.flows.moving import phases, recovered_members, resting_status, source_cleanup
 from siterecovery.protector.steps import fencing, instances, records, replication, volumes
 from siterecovery.protector.steps.base import World
@@ -22,6 +23,7 @@ def planned(world: World) -> Flow:
         recovered_members(world),
         records.CommitPlanned(world, "update_protection_group", resting_status(world)),
         attempt(volumes.UpdateGroupVolumes(world, "join_target_group", world.target, join=True)),
+        attempt(replication.DropKeptCopies(world, "drop_kept_copies", world.target)),
         source_cleanup(world),
         attempt(records.Finalize(world, "finalize")),
     )
@@ -48,6 +50,12 @@ def planned(world: World) -> Flow:
     )
 
 
+def fence(world: World, member: Member, when: str = "") -> fencing.FenceSourceInstance:
+    """Once for all VMs as soon as possible, and again right before each start, for a site that answers only then."""
+    name = f"fence_source/{world.labels[member.id]}{when}"
+    return fencing.FenceSourceInstance(world, name, member, looked="look_at_peer")
+
+
 def forced(world: World) -> Flow:
     """The target alone: fence what answers, recover what can be recovered, commit here, write down what is owed."""
     body = sequence(
@@ -56,15 +64,13 @@ def forced(world: World) -> Flow:
         fencing.FencePeer(world, "look_at_peer"),
         for_each(
             world.plan.members if world.source != world.target else (),
-            lambda member: fencing.FenceSourceInstance(
-                world, f"fence_source/{world.labels[member.id]}", member, site_id=world.source, only_if="look_at_peer"
-            ),
+            lambda member: fence(world, member),
             name=lambda member: f"fence/{world.labels[member.id]}",
             limit=64,
         ),
         fencing.SweepTarget(world, "sweep_target"),
         replication.ChooseRecoveryPoint(world, "get_latest_snapshot"),
-        recovered_members(world, OnFailure.RECORD),
+        recovered_members(world, OnFailure.RECORD, before_start=lambda member: fence(world, member, fencing.AGAIN)),
         records.CommitForced(world, "update_protection_group"),
         attempt(volumes.UpdateGroupVolumes(world, "join_target_group", world.target, join=True)),
         attempt(records.Finalize(world, "finalize")),

@@ -3,15 +3,20 @@
 A VM waits for its own volumes only: the first ones run while the last ones are still being managed.
 """
 
-from siterecovery.protector.domain.member import Member, Rebuild, Volume
+from collections.abc import Callable
+
+from siterecovery.protector.domain.member import CopyState, Member, Rebuild, Volume
 from siterecovery.protector.domain.states import GroupStatus
-from siterecovery.protector.steps import instances, replication, volumes
+from siterecovery.protector.steps import enrolment, instances, replication, volumes
 from siterecovery.protector.steps.base import World
 from siterecovery.workflow.flow import Node, Phase, attempt, for_each, sequence, steps_of, together
-from siterecovery.workflow.step import OnFailure
+from siterecovery.workflow.step import OnFailure, Step
 
 AT_ONCE = 64
 """VMs worked on at the same time: what a busy Nova takes without falling behind."""
+
+BeforeStart = Callable[[Member], Step]
+"""What happens right before a VM is created."""
 
 PREPARATION, STORAGE, INSTANCES, FINALIZATION = 20.0, 40.0, 30.0, 10.0
 """The documented phases' shares of the progress: 0–20, 20–60, 60–90, 90–100."""
@@ -21,12 +26,19 @@ def recovered_volume(world: World, volume: Volume, member: Member) -> Node:
     """One volume of the recovery point, under Cinder's management on the target."""
     label = world.labels[volume.id]
     return sequence(
-        replication.CopyOut(world, f"promote_volumes/{label}", volume, server_step=server_step(world, member)),
+        replication.CopyOut(
+            world,
+            f"promote_volumes/{label}",
+            volume,
+            server_step=server_step(world, member),
+            manage_step=manage_step(world, volume),
+        ),
         volumes.ManageVolume(
             world,
             manage_step(world, volume),
             volume,
             copy_step=f"promote_volumes/{label}",
+            server_step=server_step(world, member),
             volume_type=world.plan.group.volume_type_on(world.target),
         ),
     )
@@ -40,7 +52,9 @@ def server_step(world: World, member: Member) -> str:
     return f"recreate_instances/{world.labels[member.id]}"
 
 
-def recovered_member(world: World, member: Member, on_failure: OnFailure) -> Node:
+def recovered_member(
+    world: World, member: Member, on_failure: OnFailure, before_start: BeforeStart | None = None
+) -> Node:
     """One VM on the target: its volumes, its ports, the VM, its attachments seen."""
     label, disks = world.labels[member.id], world.volumes_of(member)
     managed = [(volume, manage_step(world, volume)) for volume in disks]
@@ -52,6 +66,7 @@ def recovered_member(world: World, member: Member, on_failure: OnFailure) -> Nod
         instances.CreatePorts(
             world, ports, member, rebuild, keep_addresses=world.plan.ip_policy == "keep", on_failure=on_failure
         ),
+        *((attempt(before_start(member)),) if before_start is not None else ()),
         instances.RecreateInstance(
             world, server_step(world, member), member, rebuild, managed, ports_step=ports, on_failure=on_failure
         ),
@@ -70,20 +85,23 @@ def recovered_member(world: World, member: Member, on_failure: OnFailure) -> Nod
     return node
 
 
-def recovered_members(world: World, on_failure: OnFailure = OnFailure.ABORT) -> Node:
+def recovered_members(
+    world: World, on_failure: OnFailure = OnFailure.ABORT, before_start: BeforeStart | None = None
+) -> Node:
     """All VMs, independently of one another. Planned: one failure takes the whole move back. Forced: it takes back its own VM only."""
     if on_failure is OnFailure.RECORD:
         return for_each(
             world.plan.members,
-            lambda member: recovered_member(world, member, on_failure),
+            lambda member: recovered_member(world, member, on_failure, before_start),
             name=lambda member: f"member/{world.labels[member.id]}",
             limit=AT_ONCE,
         )
     return together(*(recovered_member(world, member, on_failure) for member in world.plan.members), limit=AT_ONCE)
 
 
-def source_cleanup(world: World) -> Node:
-    """The old side, once the VMs are seen ACTIVE with all volumes on the target. Each failure concerns its own resource only."""
+def source_cleanup(world: World, *, lossy: bool = False) -> Node:
+    """The old side, once the VMs are seen ACTIVE with all volumes on the target. Each failure concerns its own resource only. What stays there
+    is told to the target, whose next operation has to find or drop it."""
     return sequence(
         attempt(replication.StopOldDirection(world, "stop_old_direction")),
         attempt(instances.NoteSourcePorts(world, "note_source_ports")),
@@ -99,16 +117,22 @@ def source_cleanup(world: World) -> Node:
         attempt(volumes.UpdateGroupVolumes(world, "leave_source_group", world.source, join=False)),
         for_each(
             world.plan.volumes,
-            lambda volume: source_volume(world, volume),
+            lambda volume: source_volume(world, volume, lossy=lossy),
             name=lambda volume: f"cleanup/volume/{world.labels[volume.id]}",
             limit=AT_ONCE,
         ),
+        attempt(enrolment.NewVersion(world, "note_left_behind")),
+        attempt(enrolment.PushDocument(world, "push_left_behind")),
     )
 
 
-def source_volume(world: World, volume: Volume) -> Node:
-    """Deleted once a copy of the move's final snapshot is kept, or retained as configured."""
+def source_volume(world: World, volume: Volume, *, lossy: bool) -> Node:
+    """KEEP_STALE: a move that accepted a loss (`lossy`) deletes no volume of the old side: what it holds and nobody else has goes only by a person's
+    clean-up. KEEP_SOURCE: otherwise it is deleted, or retained as configured, once a copy of the move's final snapshot is kept on its array; that
+    copy stays until the new direction has a recovery point there."""
     label = world.labels[volume.id]
+    if lossy:
+        return volumes.RetainSourceVolume(world, f"retain_source_volume/{label}", volume, CopyState.STALE)
     if world.plan.config.retain_source_volumes:
         return volumes.RetainSourceVolume(world, f"retain_source_volume/{label}", volume)
     keep = f"keep_source_copy/{label}"
@@ -125,18 +149,19 @@ def phases(
     instances_: list[str],
     *,
     cleanup: bool,
+    lossy: bool = False,
     restore: bool = False,
 ) -> tuple[Phase, ...]:
     """Documented names with their weights, in order; clean-up steps are phases of their own, one per resource."""
-    middle = [*(_cleanup_names(world) if cleanup else []), *(["restore_replication"] if restore else [])]
+    middle = [*(_cleanup_names(world, lossy=lossy) if cleanup else []), *(["restore_replication"] if restore else [])]
     end = ["update_protection_group", *middle, "finalize"]
     groups = ((preparation, PREPARATION), (storage, STORAGE), (instances_, INSTANCES), (end, FINALIZATION))
     return tuple(Phase(name, weight / len(names)) for names, weight in groups for name in names)
 
 
-def _cleanup_names(world: World) -> list[str]:
+def _cleanup_names(world: World, *, lossy: bool) -> list[str]:
     servers = [f"delete_source_vm:{world.labels[member.id]}" for member in world.plan.members]
-    if world.plan.config.retain_source_volumes:
+    if lossy or world.plan.config.retain_source_volumes:
         return servers
     return servers + [f"delete_source_volume:{world.labels[volume.id]}" for volume in world.plan.volumes]
 

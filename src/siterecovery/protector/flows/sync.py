@@ -21,7 +21,7 @@ def volumes(world: World) -> Flow:
         ),
         replication.ReplicateNow(world, "snapshot_consistency_group", world.base, suffix=world.suffix, keep=False),
         enrolment.NoteReplication(world, "update_protection_group", "snapshot_consistency_group"),
-        *((attempt(replication.DropKeptCopies(world, "drop_kept_copies", other)),) if turned else ()),
+        attempt(replication.DropKeptCopies(world, "drop_kept_copies", other)),
         attempt(enrolment.PushDocument(world, "push_metadata")),
     )
     names = ("configure_reverse_replication", "snapshot_consistency_group", "update_protection_group")
@@ -41,6 +41,7 @@ def force(world: World, debts: Sequence[Debt]) -> Flow:
             others, lambda debt: fencing.PayDebt(world, f"pay/{debt.id}", debt), name=lambda debt: debt.id, limit=8
         ),
         *(attempt(fencing.BurnStaleVolumes(world, f"burn_stale/{site}", site)) for site in sites),
+        *((enrolment.NewVersion(world, "note_paid"),) if debts else ()),
         enrolment.PushDocument(world, "push_metadata"),
     )
     return Flow("sync_force", body, tuple(Phase(name) for name in ("pay", "burn_stale", "push_metadata")))

@@ -3,13 +3,14 @@
 import dataclasses
 import functools
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from siterecovery.protector.arrays.base import Replication, ReplicationDriver
 from siterecovery.protector.clouds.base import GROUP, CinderVolume, Cloud, Clouds, Server
 from siterecovery.protector.domain import claims
-from siterecovery.protector.domain.epoch import Generation
+from siterecovery.protector.domain.epoch import Generation, epoch_tag
 from siterecovery.protector.domain.errors import CloudError, NotFound, RemoteSiteUnreachable
 from siterecovery.protector.domain.member import Member, Volume
 from siterecovery.protector.domain.operation import Operation
@@ -20,6 +21,8 @@ from siterecovery.protector.store.base import Transaction
 from siterecovery.workflow.step import Call, Refused, Step
 
 T = TypeVar("T")
+LOOK_AGE = 10.0
+"""Seconds for which a look at the other site counts as "right before" (the design's figure)."""
 
 
 class Once:
@@ -37,12 +40,46 @@ class Once:
             return found
 
 
+class Recently:
+    """What many steps ask right before they act is asked once for all of them every `seconds`. While one asks again, the others go on with the
+    answer there is: a dead site must not keep a thousand VMs waiting for as many time limits."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, seconds: float = LOOK_AGE) -> None:
+        self._monotonic = monotonic
+        self._seconds = seconds
+        self._locks: dict[Hashable, threading.Lock] = {}
+        self._answers: dict[Hashable, tuple[float, Any]] = {}
+
+    def __call__(self, key: Hashable, ask: Callable[[], T]) -> T:
+        lock = self._locks.setdefault(key, threading.Lock())
+        known = self._answers.get(key)
+        if known is not None and (self._fresh(known) or not lock.acquire(blocking=False)):
+            found: T = known[1]
+            return found
+        if known is None:
+            lock.acquire()
+        try:
+            known = self._answers.get(key)
+            if known is None or not self._fresh(known):
+                known = self._answers[key] = (self._monotonic(), ask())
+        finally:
+            lock.release()
+        answer: T = known[1]
+        return answer
+
+    def _fresh(self, known: tuple[float, Any]) -> bool:
+        return self._monotonic() - known[0] < self._seconds
+
+
+def key_of(call: Call) -> str:
+    """KEY_BY_OP: what a step creates carries `operation/step`, so that whoever repeats the step finds it. Never the lease's number: that one changes
+    at a take-over, and the first attempt would not be found any more."""
+    return call.key[:255]
+
+
 @dataclasses.dataclass(frozen=True)
 class World:
-    """One operation's world. `read` runs a function in a transaction of the local database; `projects` and `site_names` are by site id.
-
-    `replication_names` make the direction's array groups: the policy's `pure_pg_name` for the first epoch, then one new name per epoch (NEW_OBJECTS).
-    """
+    """One operation's world. `read` runs a function in a transaction of the local database; `projects` and `site_names` are by site id."""
 
     operation: Operation
     plan: Plan
@@ -57,6 +94,7 @@ class World:
     transfer_timeout: float = 3600.0
 
     once: "Once" = dataclasses.field(default_factory=lambda: Once())
+    recently: "Recently" = dataclasses.field(default_factory=lambda: Recently())
 
     @property
     def source(self) -> str:
@@ -88,6 +126,7 @@ class World:
         return group
 
     def replication_name(self, epoch: int) -> str:
+        """Of the array group that carries an epoch's data away: the policy's `pure_pg_name` for the first epoch, then a new name for each."""
         name = self.plan.policy.pure_pg_name if self.plan.policy is not None else self.plan.group.name
         return name if epoch == 0 else f"{name[:50]}-e{epoch}"
 
@@ -108,12 +147,14 @@ class World:
         return f"dr-{self.operation.id.replace('_', '-')[-36:]}".lower()
 
     def array_name(self, index: int, kind: str = "dr") -> str:
+        """The operation is part of every volume's name: none is used twice."""
         group, operation = self.plan.group.id.replace("-", ""), self.operation.id.replace("-", "")
         return f"{kind}-{group[-8:]}-{operation[-12:]}-{index:04d}"
 
     def tags(self, call: Call, epoch: int) -> dict[str, str]:
         """What every array volume of ours carries."""
-        return {"group": self.plan.group.id, "key": call.key[:255], "epoch": str(epoch), "operation": self.operation.id}
+        ours = {"group": self.plan.group.id, "key": key_of(call), "operation": self.operation.id}
+        return {**ours, "epoch": str(epoch), **epoch_tag(epoch)}
 
     def owned(self, metadata: Mapping[str, str]) -> bool:
         return metadata.get(GROUP) == self.plan.group.id
@@ -152,16 +193,24 @@ class World:
             return None
 
     def may_start(self, call: Call, epoch: int | None) -> None:
-        """RETURN_ASKS, right before anything is started: neither this database nor a peer that answers knows of a newer move."""
-        call.check()
+        """Right before anything is started: neither this database nor a peer that answers knows of a newer move."""
+        view = self.recently("peer", self.peer_view)
         group = self.group()
         reason = claims.must_yield(group, self.operation.id, epoch)
-        view = self.peer_view() if reason is None else None
-        known = max(group.failover_epoch, epoch or 0)
-        if view is not None and (view.epoch > known or view.claim.fence > known):
-            reason = f"The other site is in epoch {max(view.epoch, view.claim.fence)}."
+        if reason is None and view is not None:
+            word = claims.heed(
+                group,
+                self.operation.id,
+                epoch,
+                peer_epoch=view.epoch,
+                peer_claim=view.claim,
+                peer_hold=view.hold_operation_id,
+            )
+            newest = view.epoch if word == "adopt" else view.claim.epoch
+            reason = f"The other site has epoch {newest}." if word is not None else None
         if reason is not None:
-            raise Refused(f"Nothing is started here: {reason}")
+            raise Refused(f"Nothing is started: {reason}")
+        call.check()
 
 
 def _labels(things: Sequence[tuple[str, str, str]]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 from siterecovery.protector.clouds.base import CinderVolume, Server
 from siterecovery.protector.domain.errors import CloudConflict, CloudNotFound
 from siterecovery.protector.steps.base import ProtectorStep, World, servers, volumes
+from siterecovery.protector.steps.guards import newer_on_array
 from siterecovery.protector.steps.volumes import superseded
 from siterecovery.protector.store.base import Change, Transaction
 from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
@@ -63,7 +64,7 @@ class CleanUp(ProtectorStep):
         found = cinder.volume(id)
         if found is None:
             return self._done("skipped", None)
-        reason = superseded(self.world, found, self.world.operation.epoch or 0)
+        reason = superseded(self.world, self.site_id, found, self.world.operation.epoch or 0)
         if reason is not None and reason.startswith("it is attached"):
             raise Refused("Invalid volume: Volume status must be available to delete", resource_id=id)
         if reason is not None:
@@ -85,8 +86,12 @@ class CleanUp(ProtectorStep):
 
     def _array_volume(self, call: Call) -> Answer:
         name = self.entry["resource_id"]
-        if self.world.driver.volume(self.site_id, name) is None:
+        found = self.world.driver.volume(self.site_id, name)
+        if found is None or found.destroyed:
             return self._done("skipped", None)
+        newer = newer_on_array(found, self.world.operation.epoch or 0)
+        if newer is not None:
+            return self._done("skipped", "available", f"superseded: {newer}")
         call.check()
         self.world.driver.destroy(self.site_id, name)
         return self._done("done", "available")

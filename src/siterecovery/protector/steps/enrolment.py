@@ -87,6 +87,14 @@ class PushDocument(ProtectorStep):
         return Outcome({"version": version}, (change,))
 
 
+class NewVersion(ProtectorStep):
+    """What an operation has changed below the group's row (copies kept, debts paid) becomes a version of the metadata. A document of the version
+    that the peer has already would change nothing there: the next one from that side would then make this site forget it."""
+
+    def do(self, call: Call) -> Outcome:
+        return Outcome(None, (changed_group(self.world.plan.group.id),))
+
+
 class AnnounceGroup(PushDocument):
     """The peer hears of a new group first: it tells its delegation, with which the volume group there is made."""
 

@@ -7,27 +7,38 @@ from siterecovery.protector.domain.errors import CloudError, CloudNotFound, Remo
 from siterecovery.protector.domain.member import CopyState, Member, VolumeCopy
 from siterecovery.protector.domain.operation import Debt
 from siterecovery.protector.steps.base import ProtectorStep, World, servers
-from siterecovery.protector.steps.instances import LOCK_REASON
+from siterecovery.protector.steps.guards import burn, keep_off
 from siterecovery.protector.steps.replication import epoch_of
 from siterecovery.protector.store.base import Transaction
 from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
 
-LOOK_TIMEOUT = 10.0
-"""Seconds a forced failover gives the old site to answer before its first start (the design's figure)."""
+AGAIN = "/again"
+"""Ends the name of a VM's second fencing, right before its start."""
+
+
+def fence_peer(world: World, call: Call) -> bool:
+    """FORCE_FENCES: before a forced operation starts anything it looks at the old site; when that answers, the fence is written there first, so
+    that its Protector starts nothing any more, then its VMs are stopped and locked. True when something there answers."""
+    epoch, site_id = epoch_of(call), world.source
+
+    def look() -> bool:
+        call.check()
+        try:
+            world.peer.fence(world.plan.group, epoch)
+        except (RemoteSiteUnreachable, CloudError):
+            return world.clouds.reachable(site_id)
+        return True
+
+    return world.recently(("fence", epoch), look)
 
 
 class FencePeer(ProtectorStep):
-    """FORCE_FENCES: right before the first start the peer is looked at once more; when it answers, the fence is written there first."""
+    """The first look at the old site."""
 
     timeout = 60.0
 
     def do(self, call: Call) -> Outcome:
-        call.check()
-        try:
-            self.world.peer.fence(self.world.plan.group, epoch_of(call))
-        except (RemoteSiteUnreachable, CloudError) as error:
-            return Outcome({"reached": False, "why": str(error)})
-        return Outcome({"reached": True})
+        return Outcome({"reached": fence_peer(self.world, call)})
 
 
 class FenceSourceInstance(ProtectorStep):
@@ -36,31 +47,26 @@ class FenceSourceInstance(ProtectorStep):
     on_failure = OnFailure.RECORD
     timeout = 120.0
 
-    def __init__(self, world: World, name: str, member: Member, *, site_id: str, only_if: str | None) -> None:
+    def __init__(self, world: World, name: str, member: Member, *, looked: str) -> None:
+        """`looked` is the first look's step. A step whose name ends in AGAIN is for a site that answers only now."""
         super().__init__(world, name)
         self.member = member
-        self.site_id = site_id
-        self.only_if = only_if
+        self.looked = looked
+        self.again = name.endswith(AGAIN)
 
     def do(self, call: Call) -> Answer:
+        reached = bool(call.result(self.looked)["reached"])
+        if self.again:
+            reached = not reached and fence_peer(self.world, call)
+        if not reached:
+            return Outcome({"stopped": False})
         try:
-            if (
-                self.only_if is not None
-                and not call.result(self.only_if)["reached"]
-                and not self.world.clouds.reachable(self.site_id)
-            ):
-                return Outcome({"stopped": False})
-            compute = self.world.service(self.site_id).compute
-            call.check()
-            compute.lock(self.member.instance_id, LOCK_REASON + call.operation)
-            compute.stop(self.member.instance_id)
+            keep_off(call, self.world.service(self.world.source).compute, self.member.instance_id)
         except CloudNotFound:
             return Outcome({"stopped": True, "gone": True})
         except CloudError as error:
-            if self.only_if is None:
-                raise
             return Outcome({"stopped": False, "why": str(error)})
-        return Waiting(servers(self.world, self.site_id), self.member.instance_id, _down)
+        return Waiting(servers(self.world, self.world.source), self.member.instance_id, _down)
 
 
 def _down(seen: Server | None) -> Outcome | None:
@@ -71,29 +77,47 @@ def _down(seen: Server | None) -> Outcome | None:
 
 
 class SweepTarget(ProtectorStep):
-    """SWEEP: on its own site a forced failover stops older servers of the group, and removes those of lower claims that were never
-    committed; their volumes are kept, unbootable."""
+    """Nothing older runs on the forced failover's own site."""
 
     timeout = 300.0
 
     def do(self, call: Call) -> Outcome:
+        """SWEEP: on its own site a forced failover stops older servers of the group, and removes those of lower claims that were never committed;
+        their volumes are kept, unbootable. The volumes come first, also those that no server has yet: a create-server that arrives later is
+        refused, one that arrived before is seen."""
         epoch, committed = epoch_of(call), {generation.epoch for generation in self.world.plan.group.lineage}
+        burnt = self._burn(call, epoch, committed)
         removed, stopped, waiting = [], [], []
         for server in self._older(call, epoch):
             call.check()
             if int(server.metadata[EPOCH]) in committed:
-                if not self._stop(server):
+                if not self._stop(call, server):
                     waiting.append(server.id)
                 stopped.append(server.id)
             else:
-                self._remove(server)
+                self.world.service(self.world.target).compute.delete(server.id)
                 removed.append(server.id)
                 waiting.append(server.id)
         if waiting:
             raise Unsettled(
                 f"Older servers of the group are still going down: {', '.join(waiting)}", resource_id=waiting[0]
             )
-        return Outcome({"removed": removed, "stopped": stopped})
+        return Outcome({"removed": removed, "stopped": stopped, "unbootable": burnt})
+
+    def _burn(self, call: Call, epoch: int, committed: set[int]) -> list[str]:
+        group_id, mine = self.world.plan.group.id, f"{call.operation}/"
+        cinder = self.world.service(self.world.target).volumes
+        found = [
+            volume.id
+            for volume in cinder.volumes(metadata={GROUP: group_id})
+            if int(volume.metadata.get(EPOCH, "0")) not in committed
+            and int(volume.metadata.get(EPOCH, "0")) < epoch
+            and not volume.metadata.get(KEY, "").startswith(mine)
+            and volume.bootable
+        ]
+        for volume_id in found:
+            burn(call, cinder, volume_id)
+        return found
 
     def _older(self, call: Call, epoch: int) -> Sequence[Server]:
         group_id, mine = self.world.plan.group.id, f"{call.operation}/"
@@ -123,24 +147,16 @@ class SweepTarget(ProtectorStep):
 
         return bool(self.world.read(read))
 
-    def _stop(self, server: Server) -> bool:
+    def _stop(self, call: Call, server: Server) -> bool:
         """True when it is seen down and locked."""
         if server.status == "SHUTOFF" and server.locked:
             return True
-        compute = self.world.service(self.world.target).compute
-        compute.lock(server.id, LOCK_REASON + self.world.operation.id)
-        compute.stop(server.id)
+        keep_off(call, self.world.service(self.world.target).compute, server.id)
         return False
-
-    def _remove(self, server: Server) -> None:
-        cloud = self.world.service(self.world.target)
-        for volume_id in server.volume_ids:
-            cloud.volumes.set_bootable(volume_id, False)
-        cloud.compute.delete(server.id)
 
 
 class StepDown(ProtectorStep):
-    """RETURN_ASKS: a site that learns of a newer move stops and locks its own server, by itself. It never deletes anything."""
+    """A site that learns of a newer move stops and locks its own server, by itself. It never deletes anything."""
 
     timeout = 900.0
 
@@ -149,18 +165,15 @@ class StepDown(ProtectorStep):
         self.member = member
 
     def do(self, call: Call) -> Answer:
-        compute = self.world.service(self.world.here).compute
-        call.check()
         try:
-            compute.lock(self.member.instance_id, LOCK_REASON + call.operation)
-            compute.stop(self.member.instance_id)
+            keep_off(call, self.world.service(self.world.here).compute, self.member.instance_id)
         except CloudNotFound:
             return Outcome({"stopped": True, "gone": True})
         return Waiting(servers(self.world, self.world.here), self.member.instance_id, _down)
 
 
 class PayDebt(ProtectorStep):
-    """A debt to the site that could not be reached is paid: VMs locked and stopped, the old schedule off. Volumes are not touched (KEEP_STALE)."""
+    """A debt to the site that could not be reached is paid: VMs locked and stopped, the old schedule off. Volumes are not touched."""
 
     timeout = 300.0
 
@@ -171,7 +184,7 @@ class PayDebt(ProtectorStep):
     def do(self, call: Call) -> Answer:
         call.check()
         if self.debt.kind == "fence":
-            return self._fence()
+            return self._fence(call)
         if self.debt.kind == "schedule_off":
             lineage = {self.world.replication(g).group: g for g in self.world.plan.group.lineage}
             generation = lineage.get(self.debt.resource)
@@ -180,12 +193,10 @@ class PayDebt(ProtectorStep):
             return self._paid()
         raise Refused(f"Nobody knows how to pay a debt of kind {self.debt.kind}.", resource_id=self.debt.resource)
 
-    def _fence(self) -> Answer:
+    def _fence(self, call: Call) -> Answer:
         site, server_id = self.debt.site_id, self.debt.resource
-        compute = self.world.service(site).compute
         try:
-            compute.lock(server_id, LOCK_REASON + self.world.operation.id)
-            compute.stop(server_id)
+            keep_off(call, self.world.service(site).compute, server_id)
         except CloudNotFound:
             return self._paid()
         return Waiting(servers(self.world, site), server_id, _down, lambda _: self._paid())
@@ -196,7 +207,7 @@ class PayDebt(ProtectorStep):
 
 
 class BurnStaleVolumes(ProtectorStep):
-    """BURN: what a forced failover left on a site is made unbootable there; the contents stay (KEEP_STALE)."""
+    """What a forced failover left on a site is made unbootable there; the contents stay."""
 
     on_failure = OnFailure.RECORD
 
@@ -216,7 +227,6 @@ class BurnStaleVolumes(ProtectorStep):
         for copy in stale:
             found = volumes.volume(copy.volume_id) if copy.volume_id else None
             if found is not None and found.bootable:
-                call.check()
-                volumes.set_bootable(found.id, False)
+                burn(call, volumes, found.id)
                 burnt.append(found.id)
         return Outcome({"unbootable": burnt})

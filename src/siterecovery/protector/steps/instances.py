@@ -1,8 +1,4 @@
-"""Steps that touch Nova and Neutron: VMs are stopped, rebuilt, checked and cleaned up.
-
-The rule behind all of them (LOCK): a server is locked by an admin before it is stopped, and a start is only ever sent with the tenant's token, which
-the lock refuses. So neither a late call of ours nor a tenant starts a VM that was moved.
-"""
+"""Steps that touch Nova and Neutron: VMs are stopped, rebuilt, checked and cleaned up. What keeps a moved VM off is in `guards`."""
 
 import dataclasses
 import functools
@@ -12,12 +8,11 @@ from typing import Any
 from siterecovery.protector.clouds.base import EPOCH, GROUP, KEY, Disk, NetworkPort, PortSpec, Server, ServerSpec
 from siterecovery.protector.domain.errors import CloudConflict, CloudNotFound, CloudRefused
 from siterecovery.protector.domain.member import Member, Port, Rebuild, Volume
-from siterecovery.protector.steps.base import ProtectorStep, World, servers
+from siterecovery.protector.steps.base import ProtectorStep, World, key_of, servers
+from siterecovery.protector.steps.guards import burn, handed_over, keep_off
 from siterecovery.protector.steps.replication import epoch_of
 from siterecovery.protector.store.base import Transaction
 from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
-
-LOCK_REASON = "protector: moved to the other site by operation "
 
 
 def power_of(call: Call, member: Member) -> Mapping[str, Any]:
@@ -35,12 +30,7 @@ class StopSourceInstance(ProtectorStep):
         self.timeout = world.stop_timeout + 60.0
 
     def do(self, call: Call) -> Answer:
-        compute = self.world.service(self.world.source).compute
-        call.check()
-        compute.lock(self.member.instance_id, LOCK_REASON + call.operation)
-        if power_of(call, self.member).get("status") in ("ACTIVE", "PAUSED", "SUSPENDED"):
-            call.check()
-            compute.stop(self.member.instance_id)
+        keep_off(call, self.world.service(self.world.source).compute, self.member.instance_id)
         return Waiting(servers(self.world, self.world.source), self.member.instance_id, self._stopped)
 
     def _stopped(self, seen: Server | None) -> Outcome | None:
@@ -155,7 +145,7 @@ class CreatePorts(ProtectorStep):
             name=f"{self.member.instance_name}-{index}",
             network_id=self.world.plan.network_map[port.network_id],
             project_id=project,
-            key=f"{call.key}/{index}",
+            key=f"{key_of(call)}/{index}",
             fixed_ips=tuple(ip["ip_address"] for ip in port.fixed_ips) if self.keep_addresses else (),
             mac_address=port.mac_address if self.keep_addresses else None,
             security_group_ids=groups if port.port_security_enabled else None,
@@ -165,13 +155,13 @@ class CreatePorts(ProtectorStep):
         )
 
     def _existing(self, call: Call, index: int) -> NetworkPort | None:
-        found = self.world.service(self.world.target).networks.ports(key=f"{call.key}/{index}")
+        found = self.world.service(self.world.target).networks.ports(key=f"{key_of(call)}/{index}")
         return found[0] if found else None
 
     def undo(self, call: Call) -> None:
         networks = self.world.service(self.world.target).networks
         for index in range(len(self.rebuild.ports)):
-            for port in networks.ports(key=f"{call.key}/{index}"):
+            for port in networks.ports(key=f"{key_of(call)}/{index}"):
                 call.check()
                 networks.delete_port(port.id)
 
@@ -179,10 +169,8 @@ class CreatePorts(ProtectorStep):
 class RecreateInstance(ProtectorStep):
     """The VM is created from its volumes and ports and waited for until it is ACTIVE.
 
-    From the first create on the source may start again only when this server is *seen* gone (HANDOVER, UNDO_BARRIER): its undo is a barrier.
+    From the first create on the source may start again only when this server is *seen* gone.
     """
-
-    barrier = True
 
     def __init__(
         self,
@@ -209,7 +197,7 @@ class RecreateInstance(ProtectorStep):
     def do(self, call: Call) -> Answer:
         compute = self.world.tenant(self.world.target).compute
         spec = self._spec(call)
-        call.check()
+        self.world.may_start(call, epoch_of(call))
         return self._arrival(call, compute.create(spec))
 
     def look(self, call: Call) -> Answer | None:
@@ -227,7 +215,7 @@ class RecreateInstance(ProtectorStep):
         return None
 
     def _mine(self, call: Call) -> list[Server]:
-        return self.world.service(self.world.target).compute.servers(metadata={KEY: call.key[:255]})
+        return self.world.service(self.world.target).compute.servers(metadata={KEY: key_of(call)})
 
     def _arrival(self, call: Call, server_id: str) -> Waiting:
         then = None if self.rebuild.powered_on else lambda value: self._stop_again(call, value)
@@ -259,7 +247,7 @@ class RecreateInstance(ProtectorStep):
             for volume, step in self.disks
         )
         epoch = str(epoch_of(call))
-        ours = {KEY: call.key[:255], GROUP: self.world.plan.group.id, EPOCH: epoch}
+        ours = {KEY: key_of(call), GROUP: self.world.plan.group.id, EPOCH: epoch}
         kept = {key: value for key, value in rebuild.metadata.items() if not key.startswith("protector:")}
         group = rebuild.server_group
         return ServerSpec(
@@ -269,7 +257,7 @@ class RecreateInstance(ProtectorStep):
             port_ids=tuple(call.result(self.ports_step)["ports"]),
             rebuild=rebuild,
             metadata={**kept, **ours, **self.metadata},
-            key=call.key[:255],
+            key=key_of(call),
             server_group_id=self._server_group(group) if group else None,
         )
 
@@ -294,6 +282,7 @@ class RecreateInstance(ProtectorStep):
 
     def undo(self, call: Call) -> Answer | None:
         """All that carry the key, also what came late; seen gone before anything earlier is undone. Says whether a guest may have written."""
+        self.barrier = handed_over(call, self.name)
         found = self._mine(call)
         known = call.last(self.name) or {}
         ran = bool(known.get("ran") or known.get("server_id")) or any(server.status != "BUILD" for server in found)
@@ -350,7 +339,7 @@ class VerifyAttachments(ProtectorStep):
 
 
 class DeleteSourceInstance(ProtectorStep):
-    """The old server goes, after its volumes were made unbootable (BURN) and safe from delete_on_termination. Looks again first."""
+    """The old server goes, after its volumes were made unbootable and safe from delete_on_termination. Looks again first."""
 
     on_failure = OnFailure.RECORD
 
@@ -390,7 +379,7 @@ class DeleteSourceInstance(ProtectorStep):
                 if volume.delete_on_termination:
                     cloud.compute.keep_volume(self.member.instance_id, volume.volume_id)
                 if volume.bootable:
-                    cloud.volumes.set_bootable(volume.volume_id, False)
+                    burn(call, cloud.volumes, volume.volume_id)
             except CloudNotFound:
                 continue  # the server or the volume is gone already: nothing to protect it from
 
@@ -408,7 +397,7 @@ class NoteSourcePorts(ProtectorStep):
 
 
 class DeleteSourcePorts(ProtectorStep):
-    """Nova leaves ports alone that it was given. Ours go after their server; a user's stay for its return, and so do those of a server that stayed."""
+    """Nova leaves ports alone that it was given. Ours go after their server; a user's stay for its return, as do those of a server that stayed."""
 
     on_failure = OnFailure.RECORD
 

@@ -1,6 +1,6 @@
 """Steps that touch the arrays: take, find and copy out recovery points, and turn replication round.
 
-Deletions here touch only what carries our tag, and destroy without eradicating.
+Deletions here touch only what carries our tag and no newer epoch's, and destroy without eradicating.
 """
 
 import dataclasses
@@ -10,7 +10,8 @@ from typing import Any
 from siterecovery.protector.arrays.base import ArrayVolume, RecoveryPoint, Replication
 from siterecovery.protector.domain.epoch import Generation
 from siterecovery.protector.domain.member import CopyState, Volume, VolumeCopy
-from siterecovery.protector.steps.base import Listing, ProtectorStep, World
+from siterecovery.protector.steps.base import Listing, ProtectorStep, World, key_of
+from siterecovery.protector.steps.guards import handed_over, newer_on_array
 from siterecovery.protector.store.base import Transaction
 from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
 
@@ -73,14 +74,19 @@ class ReplicateNow(ProtectorStep):
         return None
 
     def _arrival(self) -> Waiting:
-        return Waiting(recovery_points(self.world, self.replication), self.snapshot, complete(self.wanted))
+        site = self.world.site_names.get(self.replication.target_site_id, self.replication.target_site_id)
+        late = (
+            f"Snapshot {self.replication.group}.{self.snapshot} did not arrive on {site} within {self.timeout:.0f} s (transfer_timeout). Check the "
+            "connection between the arrays, or allow more time, then retry."
+        )
+        return Waiting(recovery_points(self.world, self.replication), self.snapshot, complete(self.wanted), late=late)
 
     def undo(self, call: Call) -> None:
         self.world.driver.destroy_recovery_point(self.replication, self.snapshot)
 
 
 class ChooseRecoveryPoint(ProtectorStep):
-    """EPOCH_RP: along the ancestors of the group's epoch, youngest first; chosen once, and recorded before it is used.
+    """What is brought up on the target; chosen once, and recorded before it is used.
 
     A planned move takes exactly the snapshot it has just made. Otherwise an ancestor that was active on the other site offers what it replicated
     here; one that was active on this site offers the volumes (or copies of its final snapshot) that were kept here.
@@ -112,6 +118,8 @@ class ChooseRecoveryPoint(ProtectorStep):
         return None if point is None or not point.complete else self._replicated(base, [point])
 
     def _youngest(self) -> dict[str, Any] | None:
+        """EPOCH_RP: along the ancestors of the group's epoch, youngest first; what a lost or superseded epoch has replicated is never taken, however
+        late it came, and what was kept here counts."""
         for generation in self.world.plan.group.ancestry() or (self.world.base,):
             if generation.site_id == self.world.target:
                 found = self._kept(generation)
@@ -172,13 +180,19 @@ class ChooseRecoveryPoint(ProtectorStep):
 class CopyOut(ProtectorStep):
     """One volume of the recovery point becomes an independent, tagged array volume on the target. The snapshot stays as it is."""
 
-    def __init__(self, world: World, name: str, volume: Volume, *, server_step: str, kind: str = "dr") -> None:
+    def __init__(
+        self, world: World, name: str, volume: Volume, *, server_step: str, manage_step: str, kind: str = "dr"
+    ) -> None:
+        """`manage_step` takes the copy under Cinder's management, `server_step` makes the server that will run from it."""
         super().__init__(world, name)
         self.volume = volume
         self.server_step = server_step
+        self.manage_step = manage_step
         self.array_name = world.array_name(world.volume_index(volume), kind)
 
     def do(self, call: Call) -> Outcome:
+        """NEW_OBJECTS: always to a new volume, named by the operation; what an earlier epoch has left here is never overwritten, and a late copy
+        finds nothing that a later epoch uses."""
         call.check()
         point = call.result("get_latest_snapshot")
         copy = self.world.driver.copy_out(
@@ -187,16 +201,19 @@ class CopyOut(ProtectorStep):
         return Outcome({"array_volume_id": copy.id, "array_volume_name": copy.name})
 
     def undo(self, call: Call) -> Outcome:
-        """Destroys it, unless a server has run from it: then it is kept and named (QUARANTINE)."""
+        """QUARANTINE: destroyed, unless a server has ever run from it: it may hold what a guest has written, so it is kept and named."""
+        self.barrier = handed_over(call, self.server_step)
         found = self._find(call)
         if found is None or found.destroyed:
             return Outcome()
         if found.connected:
             raise Unsettled(f"Array volume {found.name} is still connected to a host.", resource_id=found.name)
-        server = call.last(self.server_step)
-        if server is not None and server.get("ran"):
+        newer = newer_on_array(found, epoch_of(call))
+        if newer is not None:
+            return Outcome({"superseded": newer})
+        if any((call.last(step) or {}).get("ran") for step in (self.server_step, self.manage_step)):
             kept = quarantined(self.world, self.volume, found, epoch_of(call))
-            return Outcome({"quarantined": found.name}, (lambda tx: tx.volumes.save_copy(kept),))
+            return Outcome({"quarantined": found.name}, (lambda tx: keep_and_name(tx, kept),))
         self.world.driver.destroy(self.world.target, found.name)
         return Outcome()
 
@@ -206,7 +223,7 @@ class CopyOut(ProtectorStep):
         driver, target = self.world.driver, self.world.target
         if known is not None and known.get("array_volume_id"):
             return driver.volume_by_id(target, known["array_volume_id"])
-        tagged = driver.volumes(target, {"key": call.key[:255]})
+        tagged = driver.volumes(target, {"key": key_of(call)})
         return tagged[0] if tagged else None
 
 
@@ -229,9 +246,19 @@ def quarantined(world: World, volume: Volume, found: ArrayVolume, epoch: int) ->
     )
 
 
+def keep_and_name(tx: Transaction, kept: VolumeCopy) -> None:
+    """In the operation's own record, where a person finds it: nothing else tells that the array volume is there."""
+    tx.volumes.save_copy(kept)
+    operation = tx.operations.get(kept.operation_id or "", lock=True)
+    if operation is not None:
+        result = operation.result_data or {}
+        names = sorted({*result.get("volumes_quarantined", ()), str(kept.array_volume_name)})
+        tx.operations.save(dataclasses.replace(operation, result_data={**result, "volumes_quarantined": names}))
+
+
 class KeepSourceCopy(ProtectorStep):
-    """KEEP_SOURCE: before a source volume is deleted, an unconnected copy of the move's final snapshot is made on the source's own
-    array. It stays until the new direction has a complete recovery point there."""
+    """Before a source volume is deleted, an unconnected copy of the move's final snapshot is made on the source's own array. It stays until the
+    new direction has a complete recovery point there."""
 
     on_failure = OnFailure.RECORD
 
@@ -264,7 +291,7 @@ class KeepSourceCopy(ProtectorStep):
 
 class DropKeptCopies(ProtectorStep):
     """The new direction has a complete recovery point on `site_id`: the copies that were kept there until then are destroyed. Only
-    snapshots of planned moves: what a forced one left is a person's to delete (KEEP_STALE)."""
+    snapshots of planned moves: what a forced one left is a person's to delete."""
 
     on_failure = OnFailure.RECORD
 
@@ -280,11 +307,10 @@ class DropKeptCopies(ProtectorStep):
                 c for c in tx.volumes.copies(group_id) if c.site_id == self.site_id and c.state == CopyState.SNAPSHOT
             ]
 
-        kept: list[VolumeCopy] = self.world.read(read)
+        kept = [copy for copy in self.world.read(read) if self._is_only_a_copy(copy)]
         for copy in kept:
             call.check()
-            if copy.array_volume_name:
-                self.world.driver.destroy(self.site_id, copy.array_volume_name)
+            self.world.driver.destroy(self.site_id, str(copy.array_volume_name))
         ids = [copy.id for copy in kept]
 
         def change(tx: Transaction) -> None:
@@ -292,6 +318,10 @@ class DropKeptCopies(ProtectorStep):
                 tx.volumes.delete_copy(id)
 
         return Outcome({"dropped": [copy.array_volume_name for copy in kept]}, (change,))
+
+    def _is_only_a_copy(self, copy: VolumeCopy) -> bool:
+        found = self.world.driver.volume(self.site_id, str(copy.array_volume_name))
+        return found is None or newer_on_array(found, copy.epoch) is None
 
 
 class ConfigureReplication(ProtectorStep):

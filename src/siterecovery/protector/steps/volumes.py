@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from siterecovery.protector.clouds.base import EPOCH, GROUP, KEY, CinderVolume, ManageSpec
 from siterecovery.protector.domain.errors import CloudConflict, CloudForbidden, CloudRefused
 from siterecovery.protector.domain.member import CopyState, Volume, VolumeCopy
-from siterecovery.protector.steps.base import ProtectorStep, World, volume_groups, volumes
+from siterecovery.protector.steps.base import ProtectorStep, World, key_of, volume_groups, volumes
+from siterecovery.protector.steps.guards import burn, handed_over
 from siterecovery.protector.steps.replication import epoch_of
 from siterecovery.protector.store.base import Transaction
 from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
@@ -42,9 +43,20 @@ class ManageVolume(ProtectorStep):
     timeout = 600.0
 
     def __init__(
-        self, world: World, name: str, volume: Volume, *, copy_step: str, volume_type: str, test: bool = False
+        self,
+        world: World,
+        name: str,
+        volume: Volume,
+        *,
+        copy_step: str,
+        volume_type: str,
+        server_step: str,
+        test: bool = False,
     ) -> None:
+        """`server_step` makes the server that will run from the volume."""
         super().__init__(world, name)
+        self.server_step = server_step
+        self.late = False
         self.volume = volume
         self.copy_step = copy_step
         self.volume_type = volume_type
@@ -76,7 +88,7 @@ class ManageVolume(ProtectorStep):
             key: value for key, value in self.volume.metadata.items() if not key.startswith(("array_", "protector:"))
         }
         epoch = str(epoch_of(call))
-        return {**kept, KEY: call.key[:255], GROUP: self.world.plan.group.id, EPOCH: epoch}
+        return {**kept, KEY: key_of(call), GROUP: self.world.plan.group.id, EPOCH: epoch}
 
     def look(self, call: Call) -> Answer | None:
         """One that failed was never managed; it is put away and managed anew."""
@@ -90,7 +102,7 @@ class ManageVolume(ProtectorStep):
     def _mine(self, call: Call) -> list[CinderVolume]:
         """By the key, and by the name that Cinder gave the array volume: its driver forgets the metadata a manage was sent with."""
         cinder = self.world.service(self.world.target).volumes
-        found = {volume.id: volume for volume in cinder.volumes(metadata={KEY: call.key[:255]})}
+        found = {volume.id: volume for volume in cinder.volumes(metadata={KEY: key_of(call)})}
         copied = call.last(self.copy_step)
         on_array = self.world.driver.volume_by_id(self.world.target, copied["array_volume_id"]) if copied else None
         managed = MANAGED_NAME.fullmatch(on_array.name) if on_array is not None else None
@@ -126,12 +138,11 @@ class ManageVolume(ProtectorStep):
         )
 
     def undo(self, call: Call) -> Answer | None:
-        """Unmanaged, never deleted: what becomes of the array volume is decided by the step that made it."""
+        """Unmanaged, never deleted: what becomes of the array volume is decided by the step that made it. It is told when a server has come late."""
+        self.barrier = handed_over(call, self.server_step)
         for found in self._mine(call):
             if found.attachments:
-                raise Unsettled(
-                    f"Volume {found.id} is still attached to server {found.attachments[0]}.", resource_id=found.id
-                )
+                self._detach_late(call, found)
             if found.status in MANAGING:
                 raise Unsettled(f"Volume {found.id} is still being managed.", resource_id=found.id)
             if failed(found):
@@ -141,7 +152,17 @@ class ManageVolume(ProtectorStep):
             return Waiting(
                 volumes(self.world, self.world.target), found.id, _gone, lambda _: self.undo(call) or Outcome()
             )
-        return None
+        return Outcome({"ran": True}) if self.late else None
+
+    def _detach_late(self, call: Call, found: CinderVolume) -> None:
+        """A create-server of this operation has come late: its server goes too, then this is tried again. Any other server is a person's."""
+        compute, server_id = self.world.service(self.world.target).compute, found.attachments[0]
+        server = compute.server(server_id)
+        if server is not None and server.metadata.get(KEY, "").startswith(f"{call.operation}/"):
+            self.late = True
+            call.check()
+            compute.delete(server_id)
+        raise Unsettled(f"Volume {found.id} is still attached to server {server_id}.", resource_id=found.id)
 
     def _unmanage(self, call: Call, found: CinderVolume) -> None:
         if found.group_id is not None:
@@ -262,7 +283,7 @@ class DeleteSourceVolume(ProtectorStep):
         found = cloud.volumes.volume(id)
         if found is None:
             return Outcome({"skipped": "Volume not found (404)"})
-        reason = superseded(self.world, found, epoch_of(call))
+        reason = superseded(self.world, self.world.source, found, epoch_of(call))
         if reason is not None:
             return Outcome({"skipped": "superseded", "reason": reason})
         call.check()
@@ -285,8 +306,9 @@ def _deleted(seen: CinderVolume | None) -> Outcome | None:
     return Outcome({"deleted": True}) if seen is None else None
 
 
-def superseded(world: World, found: CinderVolume, epoch: int) -> str | None:
-    """Why a volume of the old source must not be deleted, or None."""
+def superseded(world: World, site_id: str, found: CinderVolume, epoch: int) -> str | None:
+    """Why a volume that an operation of `epoch` has left on a site must not be deleted, or None. Cinder's metadata and the array's tags are both
+    asked: the first can be forgotten by a driver or edited by a tenant, the second only grows."""
     if found.attachments:
         return f"it is attached to server {found.attachments[0]}"
 
@@ -299,23 +321,24 @@ def superseded(world: World, found: CinderVolume, epoch: int) -> str | None:
         return "it does not carry this group's tag"
     if int(found.metadata.get(EPOCH, "0")) >= epoch:
         return "it belongs to a newer epoch"
-    return None
+    tagged = world.driver.highest_epoch(site_id, found.array_volume_name or f"volume-{found.id}-cinder")
+    return f"its array volume belongs to epoch {tagged}" if tagged >= epoch else None
 
 
 class RetainSourceVolume(ProtectorStep):
-    """`retain_source_volumes_on_failover`: the volume stays, unbootable and known, until a person cleans up."""
+    """The volume stays, unbootable and known (`state` says as what), until a person cleans up."""
 
     on_failure = OnFailure.RECORD
 
-    def __init__(self, world: World, name: str, volume: Volume) -> None:
+    def __init__(self, world: World, name: str, volume: Volume, state: str = CopyState.RETAINED) -> None:
         super().__init__(world, name)
         self.volume = volume
+        self.state = state
 
     def do(self, call: Call) -> Outcome:
-        call.check()
         if self.volume.bootable:
-            self.world.service(self.world.source).volumes.set_bootable(self.volume.volume_id, False)
-        row = left_behind(self.world, self.volume, CopyState.RETAINED)
+            burn(call, self.world.service(self.world.source).volumes, self.volume.volume_id)
+        row = left_behind(self.world, self.volume, self.state)
         return Outcome({"retained": self.volume.volume_id}, (lambda tx: tx.volumes.save_copy(row),))
 
 
