@@ -48,9 +48,10 @@ def _accepted(picture: Picture, starting: Event, running: Event) -> bool:
     if found is None or not found[1]["force"]:
         return False
     database, operation = found
-    fenced = database.entries(operation["id"]).get(f"fence_source/{key.split('/')[2]}")
-    stopped = (fenced["value"] or {}).get("stopped") if fenced is not None and fenced["state"] == "done" else False
-    return not stopped
+    label = key.removeprefix(f"{operation['id']}/recreate_instances/")
+    looks = [database.entries(operation["id"]).get(f"fence_source/{label}{when}") for when in ("", "/again")]
+    done = [look["value"] or {} for look in looks if look is not None and look["state"] == "done"]
+    return not any(value.get("stopped") for value in done)
 
 
 def _is(picture: Picture) -> Iterator[str]:
