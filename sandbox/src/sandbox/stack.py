@@ -148,6 +148,13 @@ class Stack:
         for name in running:
             self.registry.send(name, signal.SIGKILL)
 
+    def start_protector(self, site: str) -> None:
+        """Start what does not run of a site's Protector (ProcessError when the site never had one)."""
+        if not self.conf_file(site).exists():
+            raise ProcessError(f"{site} has no Protector; `sandbox up` makes one")
+        self.start_api(site)
+        self.start_engine(site)
+
     def _runs(self, name: str) -> bool:
         return any(process.name == name and process.alive for process in self.registry.all())
 

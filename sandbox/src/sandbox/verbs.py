@@ -123,8 +123,7 @@ def _kill_protector(arguments: argparse.Namespace, stack: Stack) -> Any:
 
 
 def _start_protector(arguments: argparse.Namespace, stack: Stack) -> Any:
-    _start_engine(arguments, stack)
-    stack.start_api(arguments.site)
+    stack.start_protector(arguments.site)
     return {"protector": arguments.site, "started": True}
 
 

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from sandbox.demo.screen import Screen, clock_face
+from sandbox.demo.screen import RED, Screen
 from sandbox.demo.stage import stage
 from sandbox.demo.story import Story
+from sandbox.demo.verdicts import Outcome
 from sandbox.processes import ProcessError
 
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -49,28 +50,32 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _play(state: Path, screen: Screen) -> int:
-    screen.prose(
-        "Site Recovery, on a pretend world on this machine: nothing outside of it is touched. Ctrl-C ends everything."
-    )
+    screen.prose("Site Recovery on a pretend world: nothing outside this directory is touched. Ctrl-C ends everything.")
     screen.aside("Starting two OpenStack clouds, two FlashArrays and two Protectors ...")
+    outcomes: list[Outcome] = []
     error: ProcessError | None = None
     try:
         with stage(state, screen) as made:
-            Story(made).play()
+            story = Story(made)
+            outcomes = story.outcomes
+            story.play()
     except ProcessError as failure:
         error = failure
-    _sum_up(state, screen, error)
+    _sum_up(state, screen, outcomes, error)
     return 1 if error or screen.failed else 0
 
 
-def _sum_up(state: Path, screen: Screen, error: ProcessError | None) -> None:
+def _sum_up(state: Path, screen: Screen, outcomes: list[Outcome], error: ProcessError | None) -> None:
     title = "It did not end well" if error or screen.failed else "Survived"
+    screen.act(title, "What it cost, as the pretend world saw it:")
+    rows = [(outcome.title, outcome.silence, outcome.lost) for outcome in outcomes]
+    screen.table(("move", "VMs without service for", "lost"), rows)
     held = len(screen.verdicts) - len(screen.failed)
-    screen.act(title, f"{held} of {len(screen.verdicts)} comparisons held, in {clock_face(screen.elapsed)} minutes.")
-    if error:
-        screen.line(f"Stopped: {error}", "1;31")
+    screen.line(f"{held} of {len(screen.verdicts)} comparisons held; {screen.elapsed:.0f} s in all.")
     for text in screen.failed:
-        screen.line(f"Did not hold: {text}", "1;31")
+        screen.line(f"Did not hold: {text}", RED)
+    if error:
+        screen.line(f"Stopped early: {error}", RED)
     screen.line(f"Everything has been stopped. Logs of all processes: {state / 'logs'}")
     screen.line("To play yourself: make sandbox-up, then follow docs/tutorial.md")
 

@@ -10,21 +10,24 @@ from sandbox.demo.witness import Sample
 
 @dataclass(frozen=True)
 class Movement:
-    """The samples from just before a move to just after it; generations are numbers of writes, times world seconds."""
+    """The samples from just before a move to just after it; generations are numbers of writes, times world seconds.
+
+    `history` is everything seen before and during: a recovery point may be older than the move.
+    """
 
     samples: Sequence[Sample]
     source: str
     target: str
+    history: Sequence[Sample]
 
     @property
     def written(self) -> dict[str, int]:
         """By volume, the last write seen on the source."""
-        return {name: held.generation for sample in self.samples for name, held in sample.volumes[self.source].items()}
+        return _last(self.samples, self.source)
 
     def written_by(self, when: float) -> dict[str, int]:
         """By volume, what the source was seen to hold no later than `when`."""
-        earlier = [sample for sample in self.samples if sample.time <= when]
-        return Movement(earlier, self.source, self.target).written
+        return _last([sample for sample in self.history if sample.time <= when], self.source)
 
     @property
     def restored(self) -> dict[str, int]:
@@ -47,3 +50,7 @@ class Movement:
         there = [sample.time for sample in self.samples if name in sample.running[self.source]]
         here = [sample.time for sample in self.samples if name in sample.running[self.target]]
         return here[0] - there[-1] if there and here else None
+
+
+def _last(samples: Sequence[Sample], site: str) -> dict[str, int]:
+    return {name: held.generation for sample in samples for name, held in sample.volumes[site].items()}

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 WIDTH = 100
-_BOLD, _DIM, _RED, _GREEN, _CYAN = "1", "2", "1;31", "32", "36"
+RED = "1;31"
+_BOLD, _DIM, _GREEN, _CYAN = "1", "2", "32", "36"
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -65,7 +66,8 @@ class Screen:
     def verdict(self, held: bool, text: str) -> None:
         """The outcome of one comparison."""
         self.verdicts.append((held, text))
-        self.line(f"  {'ok ' if held else 'NO '} {text}", _GREEN if held else _RED)
+        filled = textwrap.fill(text, WIDTH, initial_indent="  ok  " if held else "  NO  ", subsequent_indent=" " * 6)
+        self.line(filled, _GREEN if held else RED)
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Columns as wide as they need to be."""

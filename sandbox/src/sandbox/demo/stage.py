@@ -46,12 +46,22 @@ class Stage:
         self._shell = environment(self.world, stack.state)
 
     def run(self, command: str) -> str:
-        """Show and run `openstack …`; its output as text (CommandFailed on any exit status but 0)."""
+        """Show and run a command; its output as text (CommandFailed on any exit status but 0)."""
+        code, output = self.attempt(command)
+        if code != 0:
+            raise CommandFailed(f"`{command}` ended with exit status {code}; nothing after it would be true")
+        return output
+
+    def attempt(self, command: str) -> tuple[int, str]:
+        """Show and run a command; its exit status and its output as text."""
         self.screen.command(command)
         words = [string.Template(word).substitute(self._shell) for word in shlex.split(command)]
-        return self._follow([program(words[0]), *words[1:]])
+        code, output = self._follow([program(words[0]), *words[1:]])
+        if not output.strip():
+            self.screen.aside("(nothing)")
+        return code, output
 
-    def _follow(self, command: list[str]) -> str:
+    def _follow(self, command: list[str]) -> tuple[int, str]:
         """A live progress bar needs the terminal itself as standard error; without one both go the same way, in order."""
         errors = None if sys.stderr.isatty() else subprocess.STDOUT
         lines: list[str] = []
@@ -60,14 +70,13 @@ class Stage:
         ) as process:
             try:
                 for line in process.stdout or ():
-                    self.screen.line(line.rstrip("\n"))
+                    if line.strip():
+                        self.screen.line(line.rstrip("\n"))
                     lines.append(line)
             except BaseException:  # Ctrl-C above all: whoever pressed it sees it; the command must not outlive us.
                 process.terminate()
                 raise
-        if process.returncode != 0:
-            raise CommandFailed(f"the command ended with {process.returncode}")
-        return "".join(lines)
+        return process.returncode, "".join(lines)
 
     def _environment(self) -> dict[str, str]:
         """What `source .sandbox/env` gives: a cloud configured in the surrounding shell must not be touched by a demo."""
