@@ -1,0 +1,164 @@
+"""Where an operator sits while things go wrong: one protected group between two sites as processes, faults at hand, and a look at the whole.
+
+A group rests on either site; `move` takes it to the other one (failover from home, failback from away), so that scenarios which end well can
+share one world.
+"""
+
+import contextlib
+import dataclasses
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from protectorclient.v1.base import Resource
+from sandbox.latency import Latency
+from support.operator import Operator, wait_for
+from support.site_pair import Pair, site_pair
+
+HOME, AWAY = "site-a", "site-b"
+ARRAY = {HOME: "array-a", AWAY: "array-b"}
+VMS = ("db-server", "web-server-1", "web-server-2")
+QUICK = Latency(boot=0.2, start=0.1, stop=0.1, delete=0.1, volume=0.05, manage=0.05, transfer=0.3)
+ENGINE = {"transfer_timeout": "10", "stop_timeout": "10", "boot_timeout": "30", "call_timeout": "3"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """An accepted move of the group; it is carried out by the engine of the site it leaves."""
+
+    desk: "Desk"
+    id: str
+    source: str
+    target: str
+
+    def ended(self) -> Resource:
+        return self.desk.operator.ended(self.source, self.id)
+
+    def reached(self, step: str, state: str = "started") -> None:
+        """The engine's log says so."""
+        said = re.compile(f"operation={self.id} step={step}\\S* {state}")
+        wait_for(said.pattern, lambda: True if said.search(self.desk.log(self.source)) else None)
+
+
+@dataclasses.dataclass
+class Desk:
+    pair: Pair
+    operator: Operator
+    group: str
+
+    # ---------------------------------------------------------------------------------------------- asking
+
+    def at(self) -> str:
+        """Where the group is active, as its home knows it."""
+        return str(self.record(HOME).current_primary_site)
+
+    def record(self, site: str) -> Resource:
+        found: Resource = self.operator.clients[site].protection_groups.get(self.group)
+        return found
+
+    def move(self, **arguments: Any) -> Move:
+        source = self.at()
+        if source == HOME:
+            return Move(self, self.operator.failover(self.group, **arguments), HOME, AWAY)
+        return Move(self, self.operator.failback(self.group, **arguments), AWAY, HOME)
+
+    def log(self, site: str) -> str:
+        return "".join(path.read_text() for path in sorted(self.pair.sites[site].state.glob("engine*.log")))
+
+    # ---------------------------------------------------------------------------------------------- faults
+
+    def fault(self, target: str, **rule: Any) -> str:
+        found: dict[str, str] = self.pair.control("POST", "/faults", {"target": target, **rule})
+        return found["id"]
+
+    def heal(self) -> None:
+        """The clouds, the arrays and what is between them work again."""
+        self.pair.control("DELETE", "/faults")
+        self.pair.control("POST", f"/arrays/{ARRAY[HOME]}/links/{ARRAY[AWAY]}", {"frozen": False})
+        for site in (HOME, AWAY):
+            self.pair.control("POST", f"/clouds/{site}/guests/hang", {"servers": []})
+            self.pair.control("POST", f"/clouds/{site}/builds/fail", {"count": 0})
+            self.pair.control("POST", f"/clouds/{site}/manages/fail", {"count": 0})
+        wait_for("the arrays' link", lambda: True if self._linked() else None, pause=0.1)
+
+    def _linked(self) -> bool:
+        arrays = self.pair.control("GET", "/arrays")
+        return all(link["connected"] for array in arrays for link in array["links"].values())
+
+    # ---------------------------------------------------------------------------------------------- looking
+
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.pair.control("GET", "/state")
+        return found
+
+    def server(self, site: str, name: str) -> str:
+        """Its id."""
+        return next(str(s["id"]) for s in self.state()["clouds"][site]["servers"] if s["name"] == name)
+
+    def whole(self, site: str) -> None:
+        """The group runs on this site, all of it, once, with its disks; nothing of it is left on the other one; both records say so."""
+        wait_for("all VMs on their disks", lambda: True if self._runs(site) else None, pause=0.1, patience=30.0)
+        other, state = AWAY if site == HOME else HOME, self.state()
+        there = state["clouds"][other]
+        arrays = [v["name"] for v in state["arrays"][ARRAY[other]]["volumes"] if not v["destroyed"]]
+        left = {
+            "servers": there["servers"],
+            "volumes": there["volumes"],
+            "ports": there["ports"],
+            "array volumes": [
+                name for name in arrays if not name.startswith("drkeep-") and name not in self._quarantined()
+            ],
+        }
+        assert left == {kind: [] for kind in left}, f"left on {other}: {left}"
+        ports = [port["name"] for port in state["clouds"][site]["ports"]]
+        assert len(ports) == len(VMS), f"ports on {site}: {ports}"
+        self._told(site)
+
+    def _told(self, site: str) -> None:
+        status = "active" if site == HOME else "failed_over"
+        for place in (HOME, AWAY):
+            record, hold = self.record(place), hold_of(self.pair, place, self.group)
+            told = (record.status, record.current_primary_site, hold)
+            assert told == (status, site, [None, None]), f"what {place} knows: {told} {record.error_message}"
+
+    def _quarantined(self) -> list[str]:
+        """Array volumes from which a server has run before its move was taken back: the records name them."""
+        found: list[str] = []
+        for client in self.operator.clients.values():
+            for operation in client.operations.list(protection_group_id=self.group):
+                found += (operation.result_data or {}).get("volumes_quarantined", ())
+        return found
+
+    def _runs(self, site: str) -> bool:
+        cloud = self.state()["clouds"][site]
+        servers = sorted((s["name"], s["status"], s["locked_by"]) for s in cloud["servers"])
+        disks = [v["status"] for v in cloud["volumes"]]
+        return servers == [(name, "ACTIVE", None) for name in VMS] and disks == ["in-use"] * 5
+
+    def generations(self, site: str) -> dict[str, int]:
+        """What each guest has written last."""
+        return {guest["name"]: guest["generation"] for guest in self.pair.control("GET", "/guests")[site]}
+
+
+def hold_of(pair: Pair, site: str, group: str) -> list[str | None]:
+    """Which operation holds the group there, and which one the peer has told about."""
+    with contextlib.closing(sqlite3.connect(pair.sites[site].state / "protector.sqlite", timeout=30)) as database:
+        query = "SELECT hold_operation_id, remote_hold FROM protection_groups WHERE id = ?"
+        return list(database.execute(query, (group,)).fetchone())
+
+
+@contextlib.contextmanager
+def desk(state: Path, *, engine: Mapping[str, str] | None = None, latency: Latency = QUICK) -> Iterator[Desk]:
+    """The demo's group, protected, on its home site."""
+    with site_pair(state, latency=latency, engine={**ENGINE, **(engine or {})}) as pair:
+        operator = Operator(pair.world)
+        operator.register()
+        servers = {server["name"]: server["id"] for server in pair.control("GET", "/state")["clouds"][HOME]["servers"]}
+
+        def free(group: str) -> None:
+            """REST does not list the operations that make groups, policies and members: the database knows when one has ended."""
+            wait_for(f"group {group}", lambda: True if hold_of(pair, HOME, group) == [None, None] else None)
+
+        yield Desk(pair, operator, operator.protect("prod", servers, free))
