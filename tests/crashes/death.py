@@ -21,13 +21,13 @@ from siterecovery.workflow.workers import ThreadWorkers
 class Moment(enum.StrEnum):
     BEFORE_CALL = "before the call"
     AFTER_CALL = "after the call"
-    BEFORE_RECORD = "before the record"
+    """Before the record; where the world takes its time, also before it has come round."""
     AFTER_RECORD = "after the record"
 
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """Where an engine dies: a step, on the way there or while it is taken back. AFTER_CALL is also before the world has come round."""
+    """Where an engine dies: a step, on the way there or while it is taken back."""
 
     step: str
     moment: Moment
@@ -99,7 +99,7 @@ class MortalWorkers:
 
 
 class MortalJournal:
-    """Dies right before or right after a step's result is written."""
+    """Dies right after a step's result is written."""
 
     def __init__(self, journal: Journal, death: Death) -> None:
         self._journal = journal
@@ -115,8 +115,6 @@ class MortalJournal:
             for entry in write.entries
             if entry.state in (State.DONE, State.UNDONE)
         ]
-        for step, undoing in results:
-            self._death.at(step, Moment.BEFORE_RECORD, undoing=undoing)
         answers = self._journal.commit(writes)
         for step, undoing in results:
             self._death.at(step, Moment.AFTER_RECORD, undoing=undoing)

@@ -179,11 +179,14 @@ class Stage:
         wait_for(f"group {group} to settle", lambda: None if any(s.busy(group) for s in self.sites.values()) else True)
 
     def protected(self, name: str, *machines: Machine) -> str:
-        """Servers on site-a, made by their owner, and a protected group of them; the group's id."""
+        """Servers on site-a, made by their owner, and a group of them with its first recovery point on site-b; the group's id."""
         self.operator.register()
         made = self.running.call(create_workload(self.world["sites"]["site-a"]["auth_url"], machines))
         servers = {machine.name: made[machine.name] for machine in machines}
-        return self.operator.protect(name, servers, self.settled)
+        group = self.operator.protect(name, servers, self.settled)
+        self.operator.clients["site-a"].protection_groups.action(group, "sync_volumes")
+        self.settled(group)
+        return group
 
 
 @contextlib.contextmanager
