@@ -1,11 +1,11 @@
 """The command `sandbox`: a pretend world to try, test and measure Site Recovery on.
 
 sandbox demo                      watch a disaster being survived, in two minutes
-sandbox up | down | status        a detached world with both Protectors on it
+sandbox up | down | status        a detached world with both Protectors on it, to play with
+sandbox fault VERB ...            make something go wrong, and right again (`sandbox fault --help`)
+sandbox check ...                 look at both clouds, arrays and databases for what must never be
 sandbox world                     only the world, in the foreground
 sandbox array                     only the arrays, in the foreground
-sandbox fault VERB …              make something go wrong
-sandbox check …                   look at both clouds, arrays and databases for what must never be
 """
 
 from __future__ import annotations
@@ -26,6 +26,14 @@ from sandbox.demo import command
 from sandbox.processes import ProcessError, end_with_parent
 from sandbox.stack import Stack
 from sandbox.world import World, WorldConfig
+
+_EPILOG = """to begin with:
+  sandbox up && source .sandbox/env     then `openstack server list`, `openstack dr --help`
+  sandbox fault site-down site-a        lose the first site; `sandbox fault site-up site-a` brings it back
+  sandbox fault kill-engine site-a      in the middle of an operation; `sandbox fault start-engine site-a` lets it go on
+  sandbox fault latency boot 8          servers take 8 s to boot from now on
+  sandbox check                         after whatever you did
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +56,7 @@ def _check(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="sandbox", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="sandbox", description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_world(commands.add_parser("world", help="a world in the foreground"))
@@ -97,12 +105,15 @@ def _world(arguments: argparse.Namespace) -> int:
         end_with_parent()
     config = WorldConfig.read(arguments.config) if arguments.config else WorldConfig()
     config.workload = config.workload or arguments.workload
-    asyncio.run(_serve(World(config, arguments.state), arguments.state / "ready"))
+    asyncio.run(_serve(World(config, arguments.state), arguments.state / "ready", tell=not arguments.detached))
     return 0
 
 
-async def _serve(world: World, ready: Path) -> None:
-    """Serve until SIGTERM or SIGINT; the file `ready` is there for as long as everything answers."""
+async def _serve(world: World, ready: Path, *, tell: bool) -> None:
+    """Serve until SIGTERM or SIGINT; the file `ready` is there for as long as everything answers.
+
+    `tell` says everything a client needs on standard output; a log is no place for the tokens among it.
+    """
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
@@ -110,7 +121,7 @@ async def _serve(world: World, ready: Path) -> None:
     try:
         await world.start()
         ready.touch()
-        print("READY", json.dumps(world.describe()), flush=True)
+        print("READY", json.dumps(world.describe()) if tell else "", flush=True)
         await told.wait()
     finally:
         ready.unlink(missing_ok=True)
@@ -119,6 +130,9 @@ async def _serve(world: World, ready: Path) -> None:
 
 def _up(arguments: argparse.Namespace) -> int:
     stack = Stack(arguments.state)
+    if arguments.config:
+        WorldConfig.read(arguments.config)  # a mistake in it is told before anything is started
+    print("Starting what does not run yet ...", flush=True)
     stack.up(arguments.config, workload=not arguments.no_workload, protectors=not arguments.world_only)
     _status(arguments)
     print(f"\nTo use it:  source {stack.state / 'env'}")
@@ -126,8 +140,12 @@ def _up(arguments: argparse.Namespace) -> int:
 
 
 def _down(arguments: argparse.Namespace) -> int:
-    for name in Stack(arguments.state).down():
+    stack = Stack(arguments.state)
+    stopped = stack.down()
+    for name in stopped:
         print(f"stopped {name}")
+    if not stopped:
+        print(f"nothing ran in {stack.state}")
     return 0
 
 

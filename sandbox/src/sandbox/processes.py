@@ -94,6 +94,7 @@ class Registry:
         self._state = state
         self._file = state / "processes.json"
         self.logs = state / "logs"
+        self._before: dict[str, int] = {}
 
     def all(self) -> list[Process]:
         """Everything written down, alive or not; ProcessError when somebody else wrote in the file."""
@@ -121,6 +122,7 @@ class Registry:
         """Start a process in a session of its own and write it down; its output goes to its log."""
         log = self.log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
+        self._before[name] = log.stat().st_size if log.exists() else 0
         # A signal between the two lines would leave a process that nobody wrote down.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
         try:
@@ -132,9 +134,10 @@ class Registry:
         return process
 
     def last_words(self, name: str) -> str:
-        """The end of a log, for an error message."""
+        """The end of what a process that was started here wrote, for an error message."""
         log = self.log(name)
-        return log.read_text(errors="replace")[-2000:] if log.exists() else "(it wrote nothing)"
+        written = log.read_bytes()[self._before.get(name, 0) :] if log.exists() else b""
+        return written[-2000:].decode(errors="replace").strip() or "(it wrote nothing)"
 
     def stop(self, process: Process, seconds: float = 10.0) -> None:
         """SIGTERM, and SIGKILL for what is still there after a while; a frozen process is thawed first."""

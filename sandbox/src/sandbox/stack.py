@@ -79,7 +79,11 @@ class Stack:
         options = ["--config", str(config)] if config else []
         command = [sys.executable, "-m", "sandbox", "world", "--detached", "--state", str(self.state), *options]
         process = self.registry.start(WORLD, command)
-        self._wait(process, lambda: (self.state / "ready").exists() and (self.state / "world.json").exists())
+        try:
+            self._wait(process, lambda: (self.state / "ready").exists() and (self.state / "world.json").exists())
+        except ProcessError:
+            self._clear_away()
+            raise
 
     def _start_protectors(self) -> None:
         """Both at once: most of the time is spent importing."""
@@ -100,7 +104,10 @@ class Stack:
         end = time.monotonic() + _START_SECONDS
         while not ready():
             if not process.alive or time.monotonic() > end:
-                raise ProcessError(f"{process.name} did not start:\n{self.registry.last_words(process.name)}")
+                log = self.registry.log(process.name)
+                raise ProcessError(
+                    f"{process.name} did not start; it said:\n{self.registry.last_words(process.name)}\nIts log is {log}"
+                )
             time.sleep(_PAUSE_SECONDS)
 
     def _prepare_protector(self, site: str) -> subprocess.Popen[str]:

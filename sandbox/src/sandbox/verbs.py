@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from sandbox.processes import ProcessError
@@ -20,6 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, (text, arguments, _) in _VERBS.items():
         verb = verbs.add_parser(name, help=text, description=text)
+        # Also behind the verb, where hands put it; absent, it leaves alone what stood before the verb.
+        verb.add_argument("--state", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         for argument in arguments:
             verb.add_argument(argument)
         if name in ("fail-next", "slow", "hang-next", "late-next"):
@@ -93,7 +96,7 @@ def _expire(arguments: argparse.Namespace, stack: Stack) -> Any:
 
 
 def _advance(arguments: argparse.Namespace, stack: Stack) -> Any:
-    return post(f"{control(stack)}/clock/advance", {"seconds": float(arguments.seconds)})
+    return post(f"{control(stack)}/clock/advance", {"seconds": _number(arguments.seconds)})
 
 
 def _fail_builds(arguments: argparse.Namespace, stack: Stack) -> Any:
@@ -128,7 +131,14 @@ def _start_protector(arguments: argparse.Namespace, stack: Stack) -> Any:
 
 
 def _latency(arguments: argparse.Namespace, stack: Stack) -> Any:
-    return post(f"{control(stack)}/latency", {arguments.what: float(arguments.seconds)})
+    return post(f"{control(stack)}/latency", {arguments.what: _number(arguments.seconds)})
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number of seconds") from None
 
 
 def _start_engine(arguments: argparse.Namespace, stack: Stack) -> Any:
