@@ -17,7 +17,6 @@ from siterecovery.protector.domain.operation import Debt
 from siterecovery.protector.domain.states import GroupStatus, MemberStatus, SyncStatus
 from siterecovery.protector.peer.base import Document
 from siterecovery.protector.steps.base import ProtectorStep, World
-from siterecovery.protector.steps.enrolment import document
 from siterecovery.protector.steps.fencing import AGAIN
 from siterecovery.protector.steps.guards import newer_on_array
 from siterecovery.protector.steps.replication import epoch_of
@@ -380,43 +379,10 @@ class Finalize(ProtectorStep):
             if operation is not None:
                 tx.operations.save(dataclasses.replace(operation, result_data=result))
 
-        if self.world.target == self.world.here:
-            return Outcome(result, (change,))
-        call.check()
-        told = self._tell()
-        call.check()
-        self.world.peer.release(self.world.plan.group, operation_id)
-        return Outcome(result, (change, told))
-
-    def _tell(self) -> Change:
-        """What was kept on the source after the commit is known here only: the target's record, which rules now, gets it as one more version."""
-        group_id = self.world.plan.group.id
-
-        def read(tx: Transaction) -> Document | None:
-            group = tx.groups.get(group_id)
-            if group is None:
-                return None
-            return document(tx, dataclasses.replace(group, metadata_version=group.metadata_version + 1))
-
-        sent: Document | None = self.world.read(read)
-        if sent is None or not self.world.peer.push(sent):
-            return lambda tx: None  # the target has moved on: what it says is fetched from there
-        version = sent.group.metadata_version
-
-        def change(tx: Transaction) -> None:
-            group = tx.groups.get(group_id, lock=True)
-            if group is not None and group.metadata_version == version - 1:
-                tx.groups.save(
-                    dataclasses.replace(
-                        group,
-                        metadata_version=version,
-                        remote_sync_status=SyncStatus.SYNCED,
-                        remote_sync_version=version,
-                        remote_failover_epoch=group.failover_epoch,
-                    )
-                )
-
-        return change
+        if self.world.target != self.world.here:
+            call.check()
+            self.world.peer.release(self.world.plan.group, operation_id)
+        return Outcome(result, (change,))
 
     def _result(self, call: Call) -> dict[str, Any]:
         created = call.results("recreate_instances")
