@@ -4,6 +4,7 @@ A flow is built from the operation's unchanging plan, so that every owner builds
 decisions are made at run time, inside steps.
 """
 
+import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -23,11 +24,17 @@ class Together:
     nodes: "tuple[Node, ...]"
     limit: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"a limit of {self.limit} would let nothing begin: leave it out, or give 1 or more")
+
 
 @dataclasses.dataclass(frozen=True)
 class Item:
     """The border of a recorded failure: when a step in it fails and may only be recorded, the rest of the item is given up, what the
-    item has done is undone, and everything outside goes on."""
+    item has done is undone, and everything outside goes on. After the flow's commit the item is given up without undo.
+
+    `name` is unique among the flow's items: the journal keeps under it that the item was given up."""
 
     name: str
     body: "Node"
@@ -67,7 +74,7 @@ class Phase:
 
 @dataclasses.dataclass(frozen=True)
 class Flow:
-    """`turn` is asked before anything is undone: it answers "undo", or "forward" when the flow has already won and must go on. Once
+    """`turn` is asked (its `do`) before anything is undone: it answers "undo", or "forward" when the flow has already won and must go on. Once
     the step called `commit` is done nothing is undone any more: what fails then is recorded. `settle` (or `settle_undone`) runs
     at the end of an operation that was taken over, when no call of an earlier owner can arrive any more: it looks at the world
     once more and puts right what came late."""
@@ -82,9 +89,10 @@ class Flow:
 
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps()]
-        twice = {name for name in names if names.count(name) > 1} if len(names) != len(set(names)) else set()
-        if twice:
-            raise ValueError(f"flow {self.name}: steps must have unique names, these do not: {sorted(twice)}")
+        for kind, found in (("steps", names), ("items", [item.name for item in items_of(self.body)])):
+            twice = sorted(name for name, count in collections.Counter(found).items() if count > 1)
+            if twice:
+                raise ValueError(f"flow {self.name}: {kind} must have unique names, these do not: {twice}")
         if self.commit is not None and self.commit not in names:
             raise ValueError(f"flow {self.name}: its commit step {self.commit} is not in it")
 
@@ -101,3 +109,13 @@ def steps_of(node: Node) -> Iterator[Step]:
     else:
         for child in node.nodes:
             yield from steps_of(child)
+
+
+def items_of(node: Node) -> Iterator[Item]:
+    """The items, also those inside others."""
+    if isinstance(node, Item):
+        yield node
+        yield from items_of(node.body)
+    elif isinstance(node, Sequence | Together):
+        for child in node.nodes:
+            yield from items_of(child)

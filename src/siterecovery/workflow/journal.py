@@ -76,7 +76,9 @@ class Journal(Protocol):
 
 
 class MemoryJournal:
-    """A journal that lives as long as the process: for tests and for flows that need no durability."""
+    """A journal that lives as long as the process: for tests and for flows that need no durability.
+
+    Changes are callables without arguments; what a write's changes did before one of them raised is not taken back."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -100,8 +102,11 @@ class MemoryJournal:
         newest = self._epochs[write.operation]
         if write.epoch != newest:
             return Fenced(f"operation {write.operation} is owned under epoch {newest}, not {write.epoch}")
-        for change in write.changes:
-            change()
+        try:
+            for change in write.changes:
+                change()
+        except Exception as error:  # noqa: BLE001 - answered for this write: its writer sees it
+            return error
         for entry in write.entries:
             self._entries[write.operation][entry.step] = entry
         return None

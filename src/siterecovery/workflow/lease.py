@@ -18,11 +18,11 @@ class Lease:
     operation: str
     owner: str
     epoch: int
-    """1 for the first owner; greater means that the operation was taken over at least once."""
+    """1 for the first owner; greater means that another one has begun it, and was lost or has handed it over."""
     ttl: float
     """Seconds a renewal is good for."""
     drain_left: float = 0.0
-    """Seconds, from now, until no call of an earlier owner can still arrive."""
+    """Seconds, from the claim, until no call of an earlier owner can still arrive; 0 when all of them handed over."""
 
     @property
     def taken_over(self) -> bool:
@@ -48,6 +48,7 @@ class Leases(Protocol):
 class Hold:
     """This process's own belief that it still has a lease: true until told otherwise, or until the last renewal is older than the lease lasts.
 
+    Once seen to be lost it stays lost, also when a renewal comes through late: parts of the run have stopped by then.
     Read by worker threads right before each call that changes something; written by the engine's renewal loop.
     """
 
@@ -68,7 +69,9 @@ class Hold:
 
     @property
     def held(self) -> bool:
-        return not self._lost and self._monotonic() < self._good_until
+        if self._monotonic() >= self._good_until:
+            self._lost = True
+        return not self._lost
 
     def check(self) -> None:
         if not self.held:

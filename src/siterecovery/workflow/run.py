@@ -117,14 +117,21 @@ class Run:
     """One operation being carried out."""
 
     def __init__(
-        self, runner: "Runner", flow: Flow, hold: Hold, entries: dict[str, Entry], cancelled: Callable[[], str | None]
+        self,
+        runner: "Runner",
+        flow: Flow,
+        hold: Hold,
+        entries: dict[str, Entry],
+        *,
+        cancelled: Callable[[], str | None] = lambda: None,
+        completed: Iterable[str] = (),
     ) -> None:
         self.runner = runner
         self.flow = flow
         self.hold = hold
         self.entries = entries
         self.cancelled = cancelled
-        self.record = Record(flow, entries.values())
+        self.record = Record(flow, entries.values(), completed)
         self.stopping = asyncio.Event()
         """No branch begins anything more: one has failed, a person has asked to stop, or the lease is lost."""
         self.lost = asyncio.Event()

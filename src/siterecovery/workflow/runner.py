@@ -6,16 +6,16 @@ whether it is done before it is done again. Nothing here knows what a step does.
 One `Runner` serves many operations on one event loop; the steps' blocking methods run in worker threads.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from siterecovery.workflow.clock import Clock
 from siterecovery.workflow.flow import Flow
-from siterecovery.workflow.journal import GroupCommit, Journal
+from siterecovery.workflow.journal import Entry, GroupCommit, Journal
 from siterecovery.workflow.lease import Hold
 from siterecovery.workflow.record import Record
 from siterecovery.workflow.run import End, Result, Run
-from siterecovery.workflow.step import StepError
+from siterecovery.workflow.step import HandedOver, StepError
 from siterecovery.workflow.watch import Pace, Watcher
 
 __all__ = ["End", "Listener", "Recorder", "Result", "Runner", "Workers"]
@@ -77,7 +77,35 @@ class Runner:
         self.commits = GroupCommit(journal, workers.commit)
         self.watcher = Watcher(clock, workers.poll, translate=translate, pace=pace)
 
-    async def run(self, flow: Flow, hold: Hold, *, cancelled: Callable[[], str | None] = lambda: None) -> Result:
-        """Raises `Fenced` when the lease is lost: another owner goes on, and nothing more is written or called here."""
-        entries = await self.workers.commit(lambda: self.journal.load(hold.lease.operation))
-        return await Run(self, flow, hold, dict(entries), cancelled).to_the_end()
+    async def run(
+        self,
+        flow: Flow,
+        hold: Hold,
+        *,
+        cancelled: Callable[[], str | None] = lambda: None,
+        completed: Iterable[str] = (),
+    ) -> Result:
+        """`cancelled` answers who has asked to stop; `completed` are the phases that earlier owners' records say are completed: the journal
+        cannot tell of those that were undone.
+
+        Raises `Fenced` when the lease is lost: another owner goes on, and nothing more is written or called here. `HandedOver` when this one
+        leaves: nothing of it is under way any more, and the lease may be released."""
+        entries = dict(await self._load(hold))
+        return await Run(self, flow, hold, entries, cancelled=cancelled, completed=completed).to_the_end()
+
+    async def _load(self, hold: Hold) -> Mapping[str, Entry]:
+        """While the journal is away it is asked again, for as long as the lease lasts."""
+        operation = hold.lease.operation
+        while True:
+            hold.check()
+            if hold.leaving:
+                raise HandedOver(f"operation {operation} is handed over")
+            try:
+                entries: Mapping[str, Entry] = await self.workers.commit(lambda: self.journal.load(operation))
+                return entries
+            except Exception as foreign:
+                error = self.translate(foreign)
+                if not error.retryable:
+                    raise error from foreign
+                self.listener("journal_away", operation, "", error=str(error))
+            await self.clock.sleep(1.0)

@@ -78,7 +78,8 @@ class Retry:
 
     def pause(self, attempt: int) -> float:
         """Seconds to wait after the `attempt`-th try (1, 2, …) failed."""
-        return float(min(self.longest, self.first * self.factor ** (attempt - 1)))
+        doublings = min(attempt - 1, 64)  # far beyond any longest pause, and no float overflows
+        return float(min(self.longest, self.first * self.factor**doublings))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,9 +116,9 @@ class Waiting:
     subject: str
     until: Callable[[Any | None], Outcome | None]
     then: "Callable[[JSON], Answer] | None" = None
-
     late: str = ""
     """The sentence of a wait that took too long: what did not come, and what a person does about it."""
+
 
 Answer = Outcome | Waiting
 """What `do` and `undo` may answer."""

@@ -7,12 +7,13 @@ from typing import Any
 
 
 class ThreadWorkers:
-    """`calls` threads for steps; a few for the pollers; one for the journal: its writes gather while one commit is under way."""
+    """`calls` threads for steps, `polls` for the pollers, `commits` for the database. One `GroupCommit` never needs more than one of those:
+    its writes gather while a commit is under way; the others are for renewals and for the other operations."""
 
-    def __init__(self, calls: int = 64, polls: int = 8) -> None:
+    def __init__(self, calls: int = 64, polls: int = 8, commits: int = 4) -> None:
         self._calls = concurrent.futures.ThreadPoolExecutor(calls, "step")
         self._polls = concurrent.futures.ThreadPoolExecutor(polls, "poll")
-        self._commits = concurrent.futures.ThreadPoolExecutor(4, "journal")
+        self._commits = concurrent.futures.ThreadPoolExecutor(commits, "journal")
 
     def call(self, function: Callable[[], Any]) -> Awaitable[Any]:
         return asyncio.get_running_loop().run_in_executor(self._calls, function)
