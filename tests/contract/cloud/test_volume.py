@@ -258,6 +258,19 @@ def test_managed_twice_is_refused(admin: Any, blank: Any) -> None:
     assert (nowhere.status_code, "not found" in nowhere.text) == (400, True)
 
 
+def test_the_arrays_own_name_of_a_managed_volume_is_not_recognised(admin: Any, blank: Any) -> None:
+    """Cinder does not know the ending that the driver gives its names: asked by that name it takes a volume over once more,
+    and the first one has nothing on the array any more. Whoever manages must look for himself."""
+    host = raw(admin, "get", f"/volumes/{blank.id}").json()["volume"]["os-vol-host-attr:host"]
+    name = f"volume-{blank.id}-cinder"
+    again = manage(admin, host, {"source-name": name, "name": name})
+    assert again.status_code == 202
+    made = again.json()["volume"]["id"]
+    seen = state(admin.block_storage.get_volume, made, "available")
+    assert seen.metadata["array_volume_name"] == f"volume-{made}-cinder"
+    drop_volume(admin, made)
+
+
 def test_members_manage_under_the_relaxed_policy(admin: Any, member: Any, blank: Any) -> None:
     """With the policy the installation guide asks for, a member manages and unmanages; services stay for administrators."""
     host = raw(admin, "get", f"/volumes/{blank.id}").json()["volume"]["os-vol-host-attr:host"]

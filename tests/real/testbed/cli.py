@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from .errors import TestbedError
+from .guardian import abandoned
 from .layout import DATABASE_PORT, OFFSETS, RABBIT_PORT, SITES, Site, default_layout, site_named
 from .lifecycle import Testbed
 from .process import Process
@@ -40,6 +41,8 @@ def _run(testbed: Testbed, options: argparse.Namespace, sites: list[Site] | None
             testbed.reset()
         case "wipe":
             testbed.wipe()
+        case "guard" if abandoned():
+            testbed.down(kill=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("status", help="what is running, where it listens, what it uses")
     verbs.add_parser("reset", help="put everything back as it was after `init`")
     verbs.add_parser("wipe", help="delete all state; the virtualenv stays")
+    verbs.add_parser("guard", help="stop everything when standard input ends without a farewell (for the tests)")
     return parser
 
 

@@ -11,6 +11,7 @@ from .infra import array_state
 from .layout import ARRAY_CONTROL_PORT, LOOPBACK, SITES, Site, site_named
 from .lifecycle import Testbed
 from .names import DR_ADMIN, Account
+from .process import Supervisor
 
 
 class Sites:
@@ -27,6 +28,16 @@ class Sites:
 
     def __iter__(self) -> Any:
         return iter(SITES.values())
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """For what a test runs on the sites: it is ended with them, whatever happens to the test."""
+        return self._testbed.supervisor
+
+    @property
+    def live(self) -> Path:
+        """The directory of what the running test bed keeps; `reset` clears it."""
+        return self._testbed.layout.live
 
     @property
     def clouds_yaml(self) -> Path:

@@ -18,6 +18,7 @@ from .clouds import write_clouds
 from .configuration import write_configuration
 from .databases import discover_hosts, migrations
 from .errors import StateError
+from .guardian import watching
 from .infra import ARRAYS, GROUP, start_infra
 from .layout import HERE, LOCK, PLUGINS, SITES, TEMPLATES, Layout, Site
 from .process import Supervisor
@@ -91,6 +92,8 @@ class Testbed:
     def down(self, sites: Iterable[Site] | None = None, *, kill: bool = False) -> None:
         """Stop these sites only, or without any named everything, infrastructure last."""
         chosen = SITES.values() if sites is None else sites
+        if sites is None:
+            self.supervisor.stop(self._guests(), kill=True)
         self.supervisor.stop([site.name for site in chosen], kill=kill)
         if sites is None:
             self.supervisor.stop([ARRAYS])  # after those who call it, so that what it keeps is complete
@@ -127,12 +130,18 @@ class Testbed:
         self.up()
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Have the test bed to oneself, waiting for whoever has it now."""
+    def held(self, *, guarded: bool = False) -> Iterator[None]:
+        """Have the test bed to oneself, waiting for whoever has it now; `guarded` ends it with this process."""
         self.layout.root.mkdir(parents=True, exist_ok=True)
         with (self.layout.root / "held").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            with watching(self.layout, lock.fileno()) if guarded else contextlib.nullcontext():
+                yield
+
+    def _guests(self) -> list[str]:
+        """Groups of processes that tests have started on the sites: ended before what they stand on."""
+        own = {GROUP, ARRAYS, *(site.name for site in SITES.values())}
+        return sorted({process.group for process in self.supervisor.processes()} - own)
 
     def _migrate(self) -> None:
         for site in SITES.values():
