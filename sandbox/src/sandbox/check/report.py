@@ -41,12 +41,13 @@ class Report:
         return not self.findings
 
     def text(self) -> str:
-        """For people: what was looked at, then a verdict per invariant with its findings."""
+        """For people: what was looked at, then a verdict per invariant with its findings; none holds for sure where something was not seen."""
         lines = ["Looked at " + ", ".join(f"{count} {kind}" for kind, count in self.looked.items())]
         lines += [f"NOT LOOKED AT: {what}" for what in self.unseen]
+        fine = "unsure" if self.unseen else "holds"
         for name, sentence in INVARIANTS.items():
             broken = [finding.what for finding in self.findings if finding.invariant == name]
-            lines.append(f"{'BROKEN' if broken else 'holds':<6}  {sentence}")
+            lines.append(f"{'BROKEN' if broken else fine:<6}  {sentence}")
             lines += [f"        - {what}" for what in broken]
         return "\n".join(lines)
 
