@@ -15,7 +15,7 @@ from siterecovery.protector.store.base import Transaction
 from siterecovery.workflow.flow import Flow
 from siterecovery.workflow.journal import Entry, State
 from siterecovery.workflow.record import Record
-from siterecovery.workflow.runner import End, Result
+from siterecovery.workflow.runner import End, Recorder, Result
 
 Change = Callable[[Transaction], None]
 
@@ -66,6 +66,10 @@ class Closing:
     operation: Operation
     plan: Plan
     flow: Flow
+
+    def recorder(self) -> Recorder:
+        """Keeps the operation's own record while it runs."""
+        return Recording(self.operation.id, self.flow)
 
     def begun(self) -> Change:
         """An engine works on it (again)."""
@@ -186,9 +190,17 @@ def _sentence(result: Result) -> str:
     return f"{said} Could not be undone: {left}. Put that right by hand, then run protection-group reset."
 
 
+def _unrecorded(operation: str, record: Record, *, undoing: bool) -> tuple[Change, ...]:
+    """Each step of a cleanup writes into the cleanup's record itself."""
+    return ()
+
+
 @dataclasses.dataclass(frozen=True)
 class CleanupClosing(Closing):
     """A cleanup keeps the operation's own outcome: only its cleanup record is opened and closed."""
+
+    def recorder(self) -> Recorder:
+        return _unrecorded
 
     def begun(self) -> Change:
         return lambda tx: None

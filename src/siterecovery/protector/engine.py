@@ -11,7 +11,7 @@ import secrets
 import socket
 from collections.abc import Callable, Sequence
 
-from siterecovery.protector.closing import Change, Closing, Recording
+from siterecovery.protector.closing import Change, Closing
 from siterecovery.protector.domain import claims
 from siterecovery.protector.domain.errors import (
     CloudBusy,
@@ -148,6 +148,7 @@ class Engine:
     def _start(self, lease: Lease, asked: float) -> None:
         hold = Hold(lease, self.clock.monotonic)
         hold.renewed(asked)
+        hold.leaving = self._leaving.is_set()  # `stop` may have come while the claim was under way
         self._holds[lease.operation] = hold
         task = asyncio.create_task(self._carry_out(hold))
         self._tasks[lease.operation] = task
@@ -185,7 +186,8 @@ class Engine:
         watch = asyncio.create_task(self._yield_to_newer(job, hold))
         try:
             cancelled = self._cancelled(job)
-            result = await runner.run(job.flow, hold, cancelled=cancelled)
+            known = job.operation.steps_completed
+            result = await runner.run(job.flow, hold, cancelled=cancelled, completed=known)
         except Fenced:
             if watch.done() and not watch.cancelled():
                 await self._drop(lease, job, watch.result())
@@ -202,7 +204,7 @@ class Engine:
             self.clock,
             self.workers,
             translate=translate,
-            recorder=Recording(job.operation.id, job.flow),
+            recorder=job.closing.recorder(),
             pace=self.settings.pace,
             listener=self._listener or _logged,
         )

@@ -77,7 +77,10 @@ class Flow:
     """`turn` is asked (its `do`) before anything is undone: it answers "undo", or "forward" when the flow has already won and must go on. Once
     the step called `commit` is done nothing is undone any more: what fails then is recorded. `settle` (or `settle_undone`) runs
     at the end of an operation that was taken over, when no call of an earlier owner can arrive any more: it looks at the world
-    once more and puts right what came late."""
+    once more and puts right what came late.
+
+    `reversible` False: nothing of it is ever undone, its failures are recorded, and nobody can stop it half way. So is a clean-up that
+    shares the journal of an operation that has ended: that one's decision to go back, or that a person stopped it, is none of its business."""
 
     name: str
     body: Node
@@ -86,6 +89,7 @@ class Flow:
     commit: str | None = None
     settle: Step | None = None
     settle_undone: Step | None = None
+    reversible: bool = True
 
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps()]

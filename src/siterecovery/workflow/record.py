@@ -33,6 +33,8 @@ class Record:
         self._totals = collections.Counter(self._of_step.values())
         self._shares = {name: self._weights[name] / count for name, count in self._totals.items()}
         self._whole = sum(self._weights[name] for name in self._totals) or 1.0
+        ends = (flow.turn, flow.settle, flow.settle_undone)
+        self._known = {step.name for step in (*flow.steps(), *ends) if step is not None}
         self._items = {given_up(item): [step.name for step in steps_of(item.body)] for item in items_of(flow.body)}
         self._sum = 0.0
         self._over: collections.Counter[str] = collections.Counter()
@@ -48,15 +50,17 @@ class Record:
         self._completed = {phase: None for phase in completed if phase not in never} | self._completed
 
     def note(self, entry: Entry) -> bool:
-        """Takes an entry in. True when something that people see has changed."""
+        """Takes an entry in. True when something that people see has changed. What another flow left in the same journal is not looked at."""
+        if entry.step in self._items:
+            return self._give_up(self._items[entry.step])
+        if entry.step not in self._known:
+            return False
         before = self._states.get(entry.step)
         self._states[entry.step] = entry.state
         if entry.state in (State.FAILED, State.UNDO_FAILED) or (entry.state in _BACK and entry.error is not None):
             self.failures[entry.step] = entry
         else:
             self.failures.pop(entry.step, None)
-        if entry.step in self._items:
-            return self._give_up(self._items[entry.step])
         phase = self._of_step.get(entry.step)
         if phase is None:
             return entry.state in (State.FAILED, State.UNDO_FAILED)

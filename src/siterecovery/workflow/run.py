@@ -149,12 +149,12 @@ class Run:
 
     @property
     def undoing(self) -> bool:
-        decision = self.entries.get(UNDO)
-        return decision is not None and decision.state is State.STARTED
+        return self.flow.reversible and self._state(UNDO) is State.STARTED
 
     @property
     def committed(self) -> bool:
-        return self.flow.commit is not None and self._state(self.flow.commit) is State.DONE
+        done = self.flow.commit is not None and self._state(self.flow.commit) is State.DONE
+        return done or not self.flow.reversible
 
     @property
     def won(self) -> bool:

@@ -25,4 +25,4 @@ def operation(world: World) -> Flow:
             for some in (servers, others)
         )
     )
-    return Flow("cleanup", body, (Phase("cleanup"),))
+    return Flow("cleanup", body, (Phase("cleanup"),), reversible=False)
