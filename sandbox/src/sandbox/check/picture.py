@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +12,9 @@ from sandbox.check.arrays import Array
 from sandbox.check.clouds import Site
 from sandbox.check.databases import Database, Row
 from sandbox.check.ledger import Ledger
+
+_KEPT = re.compile("retained|quarantined|left|kept")
+"""Keys of an operation's result that tell what stays, not what it has made."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Picture:
         for database in self.databases.values():
             said += [(row["resource"], row["detail"]) for row in database.rows("debts")]
             for row in database.rows("operations"):
-                kept = {k: v for k, v in (row["result_data"] or {}).items() if "retained" in k or "left" in k}
+                kept = {k: v for k, v in (row["result_data"] or {}).items() if _KEPT.search(k)}
                 said += [row["steps_failed"], row["error_message"], row["warnings"], row["cleanup"], kept]
             said += [row["error_message"] for row in database.rows("protection_groups")]
         return json.dumps(said)

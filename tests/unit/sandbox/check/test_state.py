@@ -63,6 +63,21 @@ def test_what_a_record_names_with_its_id_is_not_left_behind(story: Story) -> Non
     story.array("site-b", "PATCH", "/volumes", {"destroyed": True}, names=name)
 
 
+def test_a_copy_in_quarantine_must_be_named_by_its_operation(story: Story) -> None:
+    """A row among the copies is for the product; a person finds the copy in the operation's result."""
+    name, operation = "dr-0a1b2c3d-0a1b2c3d4e5f-0002", story.move("failover")
+    (volume,) = story.array("site-b", "POST", "/volumes", {"provisioned": 1 << 30}, names=name)
+    (site,) = story.sql("site-a", "SELECT secondary_site_id FROM protection_groups")[0]
+    row = ("q", story.group, "lineage-1", site, 1, "quarantined", operation, name, volume["id"], "")
+    columns = "id, group_id, lineage_volume_id, site_id, epoch, state, operation_id, array_volume_name, array_volume_id, created_at"
+    story.sql("site-a", f"INSERT INTO volume_copies ({columns}) VALUES ({','.join('?' * len(row))})", *row)
+    only(story, "nothing_left", name)
+    with story.changed("site-a", "operations", operation, result_data=json.dumps({"volumes_quarantined": [name]})):
+        assert story.findings() == ()
+    story.sql("site-a", "DELETE FROM volume_copies WHERE id = 'q'")
+    story.array("site-b", "PATCH", "/volumes", {"destroyed": True}, names=name)
+
+
 def test_a_snapshot_of_no_operation_is_found_on_both_arrays(story: Story) -> None:
     """A group snapshot called as an operation's, whose operation nobody knows, at its source and where it has arrived."""
     suffix = "dr-11111111-2222-4333-8444-555555555555"

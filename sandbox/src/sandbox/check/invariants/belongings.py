@@ -10,12 +10,14 @@ from sandbox.check.clouds import GROUP, KEY, Server
 from sandbox.check.databases import Row
 from sandbox.check.picture import Picture
 
+_QUARANTINED = "quarantined"
+
 
 @dataclass
 class Belongings:
     """Ids by kind; array volumes by id and by name, array groups by name in lower case.
 
-    A volume that is kept on purpose (a copy's row) belongs too. `groups` are the ids of all protection groups that have a record.
+    A volume that is kept on purpose (a copy's row) belongs too; one in quarantine does not: the operation's record must name it.
     """
 
     picture: Picture
@@ -40,7 +42,7 @@ class Belongings:
                 for volume in group.rows("volumes"):
                     found._volume(volume)
             for copy in group.rows("volume_copies"):
-                if name_of(copy["site_id"]) == site:
+                if name_of(copy["site_id"]) == site and copy["state"] != _QUARANTINED:
                     found._volume(copy)
                     found.copies |= {copy["volume_id"]} - {None}
             found.volume_groups |= {id for at, id in group.row["cinder_groups"].items() if name_of(at) == site}
