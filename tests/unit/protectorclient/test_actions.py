@@ -7,7 +7,7 @@ import pytest
 
 from protectorclient.osc import base, routing
 from protectorclient.v1.waiting import Pace
-from unit.protectorclient.fake_site import Body, FakeSite, refusal
+from unit.protectorclient.fake_site import Body, FakeSite, Refusal, refusal
 from unit.protectorclient.harness import Openstack
 
 DONE = {"status": "completed", "progress": 100, "current_step": None, "completed_at": "2025-06-01T10:07:43Z"}
@@ -341,4 +341,20 @@ def test_looking_and_cleaning_up_with_a_dead_primary(
     assert "Note: cloud 'site-a' cannot be reached" in openstack("dr member list prod-web-app").err
     assert openstack("dr policy show prod-web-app").code == 3
     assert openstack("dr test-cleanup prod-web-app").code == 0
+    assert len(site_b.sent("POST", "/action")) == 1
+
+
+def test_a_dead_protector_behind_a_load_balancer(
+    openstack: Openstack, site_a: FakeSite, site_b: FakeSite, web: Body
+) -> None:
+    """A proxy's 502 means what no answer means: the other site is looked at, and a command that needs this one says which is dead."""
+    for _ in range(20):
+        site_a.refuse("GET", "", Refusal(502))
+    listed = openstack("dr member list prod-web-app")
+    assert listed.code == 0
+    assert "Note: protector-api of cloud 'site-a' cannot be reached" in listed.err
+    shown = openstack("dr site list")
+    assert shown.code == 3
+    assert "502" in shown.err
+    assert openstack("dr failover prod-web-app --type unplanned").code == 0
     assert len(site_b.sent("POST", "/action")) == 1

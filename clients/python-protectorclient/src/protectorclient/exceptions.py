@@ -179,6 +179,11 @@ def from_answer(status: int, body: Any, *, reason: str, request_id: str = "", se
     return _BY_STATUS.get(status, default)(status, entries, request_id)
 
 
+def is_from_protector(body: Any) -> bool:
+    """Whether an error's body is one that protector-api writes, and not a load balancer's page."""
+    return bool(_entries(body, ()))
+
+
 def _entries(body: Any, secrets: Sequence[str]) -> list[ErrorEntry]:
     listed = body.get("errors") if isinstance(body, Mapping) else None
     if not isinstance(listed, Sequence) or isinstance(listed, str):

@@ -21,6 +21,10 @@ READ_TIMEOUT = 60.0
 """Seconds for an answer once connected: the Protector itself asks the other site before it accepts a change."""
 
 
+_FROM_A_PROXY = (502, 503, 504)
+"""What a load balancer says when nobody, or nobody in time, answers behind it."""
+
+
 class Transport:
     """HTTP to the Protector of one cloud.
 
@@ -83,6 +87,11 @@ class Transport:
                 log=not secrets,
             )
         content = _decoded(answer)
+        if answer.status_code in _FROM_A_PROXY and not exceptions.is_from_protector(content):
+            raise exceptions.SiteUnreachable(
+                f"protector-api of {self.label} cannot be reached: what stands before it answers {answer.status_code} {answer.reason}",
+                remedy="Check that protector-api is running there.",
+            )
         if answer.status_code >= 300:
             request_id = answer.headers.get("X-Openstack-Request-Id", "")
             raise exceptions.from_answer(
