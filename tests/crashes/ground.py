@@ -50,6 +50,7 @@ class Ground:
         wait_for("the hold to go", lambda: None if site.busy(self.group) else True)
         if not undone:
             self.at = kind.end
+        self.stage.check()
         return ended
 
     def _until_death(self, site: Any, death: Death, operation: str, name: str) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from waitress import wasyncore
 from waitress.server import create_server
 
+from sandbox.check import Places, check
 from sandbox.latency import Latency
 from sandbox.seed import Machine, create_workload
 from sandbox.world import Running, WorldConfig, background
@@ -44,6 +46,8 @@ ENGINE = {
     "server_call_timeout": "1",
 }
 PACE = Pace(0.02, 0.1)
+PATIENCE = 20.0
+"""Seconds in which a world comes to rest by itself."""
 
 
 class HastyClock(SystemClock):
@@ -177,6 +181,16 @@ class Stage:
     def settled(self, group: str) -> None:
         """Nothing of the group goes on at either site."""
         wait_for(f"group {group} to settle", lambda: None if any(s.busy(group) for s in self.sites.values()) else True)
+
+    def check(self) -> None:
+        """Every invariant holds, as soon as what the engines do by themselves has come to rest."""
+        databases = {name: f"sqlite:///{site.state}/protector.sqlite" for name, site in self.sites.items()}
+        places = Places(self.world["control"], self.world["clouds_yaml"], databases, self.world)
+        deadline = time.monotonic() + PATIENCE
+        while (report := check(places)).findings and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert report.ok, report.text()
+        assert not report.unseen, report.text()
 
     def protected(self, name: str, *machines: Machine) -> str:
         """Servers on site-a, made by their owner, and a group of them with its first recovery point on site-b; the group's id."""

@@ -1,5 +1,6 @@
 """Leases: one owner at a time, by the database's clock."""
 
+import dataclasses
 import threading
 
 import pytest
@@ -44,6 +45,23 @@ def test_the_oldest_come_first_up_to_the_limit(store: SqlStore) -> None:
     assert store.leases.claim("a", 0) == []
     assert [lease.operation for lease in store.leases.claim("a", 3)] == ["o0", "o1", "o2"]
     assert [lease.operation for lease in store.leases.claim("b", 3)] == ["o3"]
+
+
+def test_whoever_ends_an_operation_gives_its_lease_back(one: SqlStore, raw: sa.Engine) -> None:
+    """The write that closes an operation frees it: a clean-up that is asked for later waits for no lease."""
+    claim(one, "a")
+
+    def end(tx: Transaction, **more: bool) -> None:
+        found = tx.operations.get("o1", lock=True)
+        assert found is not None
+        tx.operations.save(dataclasses.replace(found, status=OperationStatus.COMPLETED, **more))
+
+    one.run(end)
+    with raw.connect() as connection:
+        row = connection.execute(sa.select(COLUMNS.lease_owner, COLUMNS.lease_expires_at)).one()
+    assert tuple(row) == (None, None)
+    one.run(lambda tx: end(tx, cleanup_requested=True))
+    assert claim(one, "b") == Lease("o1", "b", 2, TTL)
 
 
 def test_a_lease_runs_out_by_the_databases_clock(one: SqlStore, open_again: Open) -> None:

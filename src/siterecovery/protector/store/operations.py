@@ -115,11 +115,10 @@ class SqlOperations(Versioned[Operation]):
         return read_entries(self._session, operation_id)
 
     def _row(self, value: Operation) -> dict[str, object]:
-        unfinished = value.status not in TERMINAL
-        return super()._row(value) | {
-            "open": unfinished or value.cleanup_requested,
-            "internal": value.type.internal,
-        }
+        """Whoever closes an operation gives its lease back with the same write."""
+        open_ = value.status not in TERMINAL or value.cleanup_requested
+        row = super()._row(value) | {"open": open_, "internal": value.type.internal}
+        return row if open_ else row | {"lease_owner": None, "lease_expires_at": None}
 
     def _insert(self, row: dict[str, object]) -> None:
         super()._insert(row | {"lease_epoch": 0, "journal_seq": 0})
