@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from real.dr.protector import BIN, Protector
@@ -31,10 +32,9 @@ class Pair:
 
     def begin(self) -> None:
         """Both as freshly installed, knowing one another, with the two projects mapped."""
-        for protector in self.protectors.values():
-            protector.kill()
-            protector.prepare()
-            protector.start()
+        self.end()
+        with ThreadPoolExecutor(len(self.protectors)) as workers:
+            list(workers.map(Protector.begin, self.protectors.values()))
         for site, kind in (("site-a", "primary"), ("site-b", "secondary")):
             url = self.sites[site].url("keystone")
             self.openstack("dr", "site", "create", "--name", site, "--site-type", kind, "--auth-url", url)
@@ -102,7 +102,7 @@ class Pair:
         operations = self.operator.clients[cloud].operations
 
         def look() -> Mapping[str, Any] | None:
-            found = operations.get(operation_id).to_dict()
+            found = dict(operations.get(operation_id))
             return found if found["status"] in ENDED else None
 
         return wait_until(f"operation {operation_id} to end", look, seconds=PATIENCE, pause=0.3)

@@ -37,8 +37,8 @@ class Protector:
         self._state = sites.live / "protector" / site.name
         self._config = self._state / "protector.conf"
 
-    def prepare(self) -> None:
-        """As freshly installed: an empty schema migrated, new keys, its configuration."""
+    def begin(self) -> None:
+        """Running as freshly installed: an empty schema migrated, new keys, its configuration."""
         shutil.rmtree(self._state, ignore_errors=True)
         self._state.mkdir(parents=True)
         _empty(self.site.protector_database_url)
@@ -49,6 +49,7 @@ class Protector:
         command: list[str | Path] = [BIN / "protector-manage", "--config-file", self._config, "db", "sync"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        self.start()
 
     def start(self, *programs: str) -> None:
         """Both, or those named; the api answers when this returns."""
