@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from keystoneauth1 import exceptions as ksa
 from requests import Response
@@ -128,17 +128,11 @@ class Service:
         headers = {"X-Auth-Token": token, "Accept": "application/json", **self._version_headers(version)}
         endpoint = self._actor.endpoint(self._type)
         with translated(self.name, action):
-            return self._actor.site.keystone.request(
-                f"{endpoint.url}{self._prefix}{path}",
-                method,
-                json=body,
-                headers=headers,
-                params=params,
-                authenticated=False,
-                raise_exc=False,
-                log=False,
-                global_request_id=request_id.current(),
-            )
+            carried = request_id.current()
+            if carried is not None:
+                headers["X-Openstack-Request-Id"] = carried
+            query = f"?{urlencode(params)}" if params else ""
+            return self._actor.site.send(method, f"{endpoint.url}{self._prefix}{path}{query}", headers, body)
 
     def _version_headers(self, version: str | None) -> dict[str, str]:
         if version is None:

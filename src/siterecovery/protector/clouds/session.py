@@ -5,12 +5,15 @@ costs more than the rest of a call, and a disaster is no time for surprises. Tim
 call can be made without them, keystoneauth's own included.
 """
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import requests
 from keystoneauth1 import session as ksa_session
 from keystoneauth1.plugin import BaseAuthPlugin
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 
 from siterecovery.protector.clouds.access import SiteAccess
 from siterecovery.protector.clouds.retry import Pace
@@ -52,6 +55,8 @@ class SiteSession:
         self.pace = pace or Pace()
         self.http = http or http_session(access)
         self._user_agent = user_agent
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
+        self._verify = access.cafile or True
         self.keystone = self._session(None)
 
     def signed_in(self, auth: BaseAuthPlugin) -> ksa_session.Session:
@@ -62,12 +67,31 @@ class SiteSession:
         made = ksa_session.Session(
             auth=auth,
             session=self.http,
-            verify=self.access.cafile or True,
+            verify=self._verify,
             user_agent=self._user_agent,
             discovery_cache={},
         )
         made.user_agent = self._user_agent  # exactly ours: the constructor would append its own names
         return made
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: Any = None) -> requests.Response:
+        """One call, straight to the connection pool: the ways of `requests` and keystoneauth (merged settings, cookies, hooks, log records)
+        cost twice what the rest of a call does. A redirection is left to them. Raises what they raise when there is no answer."""
+        request = requests.PreparedRequest()
+        request.method, request.url = method, url
+        request.headers = CaseInsensitiveDict({**self._headers, **headers})
+        if body is not None:
+            request.body = json.dumps(body).encode()
+            request.headers.update({"Content-Type": "application/json", "Content-Length": str(len(request.body))})
+        elif method != "GET":
+            request.headers["Content-Length"] = "0"
+        response = self.http.get_adapter(url).send(request, verify=self._verify)
+        if response.is_redirect:
+            return self.keystone.request(
+                url, method, json=body, headers=dict(headers), authenticated=False, raise_exc=False, log=False
+            )
+        response.content  # noqa: B018 - read now: an answer that breaks off is no answer
+        return response
 
     def called(self, service: str) -> str:
         """How messages name a service of this site."""

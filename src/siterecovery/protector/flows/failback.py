@@ -20,13 +20,15 @@ def planned(world: World) -> Flow:
         records.ValidateSites(world, "validate_sites"),
         records.CreateOperationRecord(world, "create_operation_record"),
         *(_turned_round(world) if reverse else ()),
-        together(*stops.values(), limit=64),
+        together(*stops.values(), limit=256),
         *(_final_snapshot(world) if reverse else ()),
         replication.ChooseRecoveryPoint(world, "get_latest_snapshot", exactly=world.suffix if reverse else None),
         recovered_members(world),
         records.CommitPlanned(world, "update_protection_group", resting_status(world)),
-        attempt(volumes.UpdateGroupVolumes(world, "join_target_group", world.target, join=True)),
-        source_cleanup(world, lossy=not reverse),
+        together(
+            attempt(volumes.UpdateGroupVolumes(world, "join_target_group", world.target, join=True)),
+            source_cleanup(world, lossy=not reverse),
+        ),
         attempt(restored(world)),
         attempt(records.Finalize(world, "finalize")),
     )

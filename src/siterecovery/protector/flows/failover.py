@@ -17,14 +17,16 @@ def planned(world: World) -> Flow:
     body = sequence(
         records.ValidateSites(world, "validate_sites"),
         records.CreateOperationRecord(world, "create_operation_record"),
-        together(*stops.values(), limit=64),
+        together(*stops.values(), limit=256),
         replication.ReplicateNow(world, "snapshot_consistency_group", world.base, suffix=world.suffix),
         replication.ChooseRecoveryPoint(world, "get_latest_snapshot", exactly=world.suffix),
         recovered_members(world),
         records.CommitPlanned(world, "update_protection_group", resting_status(world)),
-        attempt(volumes.UpdateGroupVolumes(world, "join_target_group", world.target, join=True)),
         attempt(replication.DropKeptCopies(world, "drop_kept_copies", world.target)),
-        source_cleanup(world),
+        together(
+            attempt(volumes.UpdateGroupVolumes(world, "join_target_group", world.target, join=True)),
+            source_cleanup(world),
+        ),
         attempt(records.Finalize(world, "finalize")),
     )
     return Flow(

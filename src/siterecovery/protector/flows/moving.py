@@ -12,8 +12,12 @@ from siterecovery.protector.steps.base import World
 from siterecovery.workflow.flow import Node, Phase, attempt, for_each, sequence, steps_of, together
 from siterecovery.workflow.step import OnFailure, Step
 
-AT_ONCE = 64
-"""VMs worked on at the same time: what a busy Nova takes without falling behind."""
+BUILDS = 96
+"""VMs brought up at the same time: half as many again as the 64 builds that a busy Nova carries out at once, so that the next ones wait in its own
+queue while their predecessors are still being noticed and their volumes managed."""
+
+AT_ONCE = 256
+"""VMs stopped or tidied up at the same time. Mostly they wait; how many calls are under way is bounded by the engine's threads."""
 
 BeforeStart = Callable[[Member], Step]
 """What happens right before a VM is created."""
@@ -94,51 +98,78 @@ def recovered_members(
             world.plan.members,
             lambda member: recovered_member(world, member, on_failure, before_start),
             name=lambda member: f"member/{world.labels[member.id]}",
-            limit=AT_ONCE,
+            limit=BUILDS,
         )
-    return together(*(recovered_member(world, member, on_failure) for member in world.plan.members), limit=AT_ONCE)
+    return together(*(recovered_member(world, member, on_failure) for member in world.plan.members), limit=BUILDS)
 
 
 def source_cleanup(world: World, *, lossy: bool = False) -> Node:
     """The old side, once the VMs are seen ACTIVE with all volumes on the target. Each failure concerns its own resource only. What stays there
-    is told to the target, whose next operation has to find or drop it."""
+    is told to the target, whose next operation has to find or drop it.
+
+    Volumes leave their group while nothing is being detached from them, which Cinder would refuse. The array makes its copies while Nova
+    deletes: neither waits for the other, and a volume goes only when both are done.
+    """
     return sequence(
-        attempt(replication.StopOldDirection(world, "stop_old_direction")),
-        attempt(instances.NoteSourcePorts(world, "note_source_ports")),
-        for_each(
-            world.plan.members,
-            lambda member: instances.DeleteSourceInstance(
-                world, f"delete_source_vm:{world.labels[member.id]}", member, world.volumes_of(member)
-            ),
-            name=lambda member: f"cleanup/{world.labels[member.id]}",
-            limit=AT_ONCE,
+        together(
+            attempt(replication.StopOldDirection(world, "stop_old_direction")),
+            attempt(instances.NoteSourcePorts(world, "note_source_ports")),
+            attempt(volumes.UpdateGroupVolumes(world, "leave_source_group", world.source, join=False)),
         ),
-        attempt(instances.DeleteSourcePorts(world, "delete_source_ports", "note_source_ports")),
-        attempt(volumes.UpdateGroupVolumes(world, "leave_source_group", world.source, join=False)),
-        for_each(
-            world.plan.volumes,
-            lambda volume: source_volume(world, volume, lossy=lossy),
-            name=lambda volume: f"cleanup/volume/{world.labels[volume.id]}",
-            limit=AT_ONCE,
+        together(_deleted_servers(world), *(() if _retained(world, lossy=lossy) else (_kept_copies(world),))),
+        together(
+            attempt(instances.DeleteSourcePorts(world, "delete_source_ports", "note_source_ports")),
+            for_each(
+                world.plan.volumes,
+                lambda volume: source_volume(world, volume, lossy=lossy),
+                name=lambda volume: f"cleanup/volume/{world.labels[volume.id]}",
+                limit=AT_ONCE,
+            ),
         ),
         attempt(enrolment.NewVersion(world, "note_left_behind")),
         attempt(enrolment.PushDocument(world, "push_left_behind")),
     )
 
 
+def _deleted_servers(world: World) -> Node:
+    return for_each(
+        world.plan.members,
+        lambda member: instances.DeleteSourceInstance(
+            world, f"delete_source_vm:{world.labels[member.id]}", member, world.volumes_of(member)
+        ),
+        name=lambda member: f"cleanup/{world.labels[member.id]}",
+        limit=AT_ONCE,
+    )
+
+
+def _retained(world: World, *, lossy: bool) -> bool:
+    return lossy or world.plan.config.retain_source_volumes
+
+
+def _kept_copies(world: World) -> Node:
+    """KEEP_SOURCE, for volumes that will be deleted: the copy stays until the new direction has a recovery point there."""
+    return for_each(
+        world.plan.volumes,
+        lambda volume: replication.KeepSourceCopy(world, _keep_step(world, volume), volume),
+        name=lambda volume: f"cleanup/copy/{world.labels[volume.id]}",
+        limit=AT_ONCE,
+    )
+
+
+def _keep_step(world: World, volume: Volume) -> str:
+    return f"keep_source_copy/{world.labels[volume.id]}"
+
+
 def source_volume(world: World, volume: Volume, *, lossy: bool) -> Node:
     """KEEP_STALE: a move that accepted a loss (`lossy`) deletes no volume of the old side: what it holds and nobody else has goes only by a person's
-    clean-up. KEEP_SOURCE: otherwise it is deleted, or retained as configured, once a copy of the move's final snapshot is kept on its array; that
-    copy stays until the new direction has a recovery point there."""
+    clean-up. Otherwise it is deleted, which it refuses without its kept copy, or retained as configured."""
     label = world.labels[volume.id]
     if lossy:
         return volumes.RetainSourceVolume(world, f"retain_source_volume/{label}", volume, CopyState.STALE)
     if world.plan.config.retain_source_volumes:
         return volumes.RetainSourceVolume(world, f"retain_source_volume/{label}", volume)
-    keep = f"keep_source_copy/{label}"
-    return sequence(
-        replication.KeepSourceCopy(world, keep, volume),
-        volumes.DeleteSourceVolume(world, f"delete_source_volume:{label}", volume, keep_step=keep),
+    return volumes.DeleteSourceVolume(
+        world, f"delete_source_volume:{label}", volume, keep_step=_keep_step(world, volume)
     )
 
 

@@ -146,9 +146,13 @@ class AsyncGroups:
             groups.allow(self._array(replication.target_site_id), replica, False)
 
     def highest_epoch(self, site_id: str, name: str) -> int:
-        """0 also for a volume that is not there."""
-        found = volumes.by_name(self._array(site_id), name)
-        return highest_epoch(found.tags) if found else 0
+        """0 also for a volume that is not there. One call where it is: this is asked before each deletion."""
+        array = self._array(site_id)
+        try:
+            return highest_epoch(tags.of(array, [name]).get(name, {}))
+        except (CloudNotFound, CloudRefused):  # absent, renamed meanwhile or destroyed: a look by filter tells
+            found = volumes.by_name(array, name)
+            return highest_epoch(found.tags) if found else 0
 
     def stamp(self, site_id: str, names: Sequence[str], epoch: int) -> None:
         """Adds a key, changes none."""
