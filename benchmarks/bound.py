@@ -11,14 +11,16 @@ The runbook has four walls that nothing may cross, because each keeps data safe,
    it crosses the link (`transfer`) and is seen arrived (c).
 3. *bring up*, per VM: copy its volumes out of the snapshot (c) and tag them (c), manage them (c, `manage`, seen: c), mark them (c), create the
    server (c), boot (`boot`), seen ACTIVE (c). Ports (c) are made meanwhile. Only when all run, the move is committed at the target (c).
-4. *tidy up*: each VM's volumes are made unbootable (c), the server is deleted (c, `delete`, seen: c); only then can the volumes leave the source's
-   group (c, seen: c), be deleted (c, `volume`, seen: c). Copies of the final snapshot (c, tagged: c) are made meanwhile. The hold is released (c).
+4. *tidy up*: the volumes leave the source's group (c, seen: c); each VM's are made unbootable (c), the server is deleted (c, `delete`, seen: c); then
+   each volume is looked at once more in Cinder (c) and on the array (c), as every deletion must be, and deleted (c, `volume`, seen: c). Copies of
+   the final snapshot (c, tagged: c) are made meanwhile. What stays is told to the target (c), the hold is released (c).
 
 Between two walls the greater of two figures counts: the *path* of one VM, or the *capacity* of what all VMs share:
 
 - Nova builds `boot_concurrency` servers at once: the last of n is ACTIVE no sooner than ceil(n / k) boots after the first can begin.
-- An array's management plane takes four calls at a time (`ARRAY_CALLS`, what Pure's own tools keep to): n volumes cost 2·n·c/4 on either side.
-- `api_calls` at once on the clouds (0: no limit): the brief of the profile says 64, which is what a busy Nova takes.
+- An array's management plane takes four calls at a time (`ARRAY_CALLS`, what Pure's own tools keep to): n volumes cost 2·n·c/4 on the target,
+  3·n·c/4 on the source.
+- A cloud's control plane takes `API_CALLS` at a time, as many as it builds servers.
 """
 
 import dataclasses
@@ -57,7 +59,7 @@ def planned_failover(vms: int, volumes_each: int, latency: Latency) -> Bound:
     stop += 2 * c + latency.transfer
     up, up_by = _bring_up(vms, volumes, c, latency)
     tidy, tidy_by = _tidy_up(vms, volumes, c, latency)
-    return Bound(4 * c, stop, up + c, tidy + c, (stop_by, up_by, tidy_by))
+    return Bound(4 * c, stop, up + c, tidy + 2 * c, (stop_by, up_by, tidy_by))
 
 
 def _bring_up(vms: int, volumes: int, c: float, latency: Latency) -> tuple[float, str]:
@@ -70,10 +72,10 @@ def _bring_up(vms: int, volumes: int, c: float, latency: Latency) -> tuple[float
 
 def _tidy_up(vms: int, volumes: int, c: float, latency: Latency) -> tuple[float, str]:
     server = c + c + latency.delete + c
-    volume = c + latency.volume + c
-    path = server + 2 * c + volume
-    array = _array(2 * volumes, c) + volume
-    cloud = _cloud(2 * volumes + vms, c) + latency.delete + latency.volume + 4 * c
+    volume = 2 * c + c + latency.volume + c
+    path = 2 * c + server + volume
+    array = 2 * c + _array(3 * volumes, c) + c + latency.volume + c
+    cloud = 2 * c + _cloud(3 * volumes + vms, c) + latency.delete + latency.volume + 2 * c
     return _greater(path, array, cloud)
 
 

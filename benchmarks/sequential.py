@@ -4,6 +4,7 @@ It does the same failover in the same world: stop all, one group snapshot sent a
 the old server and its volumes go. It keeps no record, undoes nothing, and locks nothing: it is the least a script can do.
 """
 
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,8 +22,6 @@ class _Array:
     """Just enough of an array's REST interface for a script."""
 
     def __init__(self, entry: Mapping[str, Any], ca: str) -> None:
-        import ssl
-
         self._http = httpx.Client(base_url=f"{entry['url']}/api/2.26", verify=ssl.create_default_context(cafile=ca))
         answer = self._http.post("/login", headers={"api-token": entry["token"]})
         self._http.headers["x-auth-token"] = answer.headers["x-auth-token"]
@@ -55,7 +54,7 @@ class Script:
         self._here("POST", "/protection-groups", {}, names=GROUP)
         self._here("POST", "/protection-groups/volumes", {}, group_names=GROUP, member_names=",".join(names))
         self._here("POST", "/protection-groups/targets", {}, group_names=GROUP, member_names="array-b")
-        _until(lambda: self._there("GET", "/protection-groups", names=f"array-a:{GROUP}"))
+        _until(lambda: self._there("GET", "/protection-groups", filter=f"name='array-a:{GROUP}'"))
         self._there("PATCH", "/protection-groups/targets", {"allowed": True}, group_names=f"array-a:{GROUP}")
 
     def move(self) -> float:

@@ -1,9 +1,28 @@
-"""The figures as people read them."""
+"""The figures as people read them: one line while it runs, a table in the end."""
 
-from collections.abc import Sequence
+import datetime
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from benchmarks.failover import Measured
 from sandbox.latency import Latency
+
+HEAD = (
+    "VMs",
+    "wall s",
+    "bound s",
+    "overhead",
+    "script s",
+    "CPU ms/VM",
+    "of it API",
+    "calls/VM",
+    "engine MB",
+    "simulator CPU s",
+    "waited s",
+    "others",
+)
 
 
 def line(row: Measured) -> str:
@@ -16,11 +35,49 @@ def line(row: Measured) -> str:
 
 def details(row: Measured) -> str:
     bound = row.bound
-    parts = f"bound: prepare {bound.prepare:.2f}, stop {bound.stop:.2f}, bring up {bound.bring_up:.2f}, tidy up {bound.tidy_up:.2f} {bound.binding}"
+    parts = (
+        f"bound: prepare {bound.prepare:.2f}, stop {bound.stop:.2f}, bring up {bound.bring_up:.2f}, "
+        f"tidy up {bound.tidy_up:.2f} {bound.binding}"
+    )
     phases = "\n".join(f"  {when:8.2f} s  {name}" for name, when in row.phases)
     calls = "\n".join(f"  {count:6d}  {call}" for call, count in row.by_call)
     return f"{parts}\n{phases}\n{calls}"
 
 
-def text(rows: Sequence[Measured], latency: Latency) -> str:
-    return "\n".join(map(line, rows))
+def text(rows: Sequence[Measured], scripts: Mapping[int, str], latency: Latency) -> str:
+    """`scripts`: what the sequential script needed, by size."""
+    body = [_cells(row, scripts.get(row.vms, "–")) for row in rows]
+    lines = ["| " + " | ".join(HEAD) + " |", "|" + "---:|" * len(HEAD)]
+    lines += ["| " + " | ".join(cells) + " |" for cells in body]
+    return "\n".join([_where(latency), "", *lines])
+
+
+def _cells(row: Measured, script: str) -> list[str]:
+    return [
+        f"{row.vms:,}",
+        f"{row.wall:.1f}",
+        f"{row.bound.total:.1f}",
+        f"{row.overhead:.2f}",
+        script,
+        f"{row.cpu_per_vm:.0f}",
+        f"{1000 * row.api_cpu / row.vms:.0f}",
+        f"{row.calls / row.vms:.1f}",
+        f"{row.engine_peak:.0f}",
+        f"{row.world_cpu:.1f}",
+        f"{row.waited:.1f}",
+        f"{row.others:.0%}",
+    ]
+
+
+def _where(latency: Latency) -> str:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        f"{now:%Y-%m-%d %H:%M} UTC, {os.cpu_count()} × {_processor()}, Python {platform.python_version()}; an API call takes "
+        f"{1000 * float(latency.api_call):.0f} ms, a boot {latency.boot:g} s, {latency.boot_concurrency} at once, "  # type: ignore[arg-type]
+        f"a snapshot {latency.transfer:g} s."
+    )
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((text.partition(":")[2].strip() for text in lines if text.startswith("model name")), "processor")
