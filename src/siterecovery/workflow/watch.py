@@ -24,6 +24,10 @@ class Pace:
     fraction: float = 0.04
 
 
+_RESPITE = 2.0
+"""How much longer than it took to read it a list is left alone."""
+
+
 @dataclasses.dataclass(eq=False)
 class _Waiter:
     waiting: Waiting
@@ -76,6 +80,7 @@ class Watcher:
             while self._waiters[key]:
                 waiters = list(self._waiters[key])
                 subjects = frozenset(waiter.waiting.subject for waiter in waiters)
+                began = self._clock.monotonic()
                 try:
                     seen = await self._in_thread(lambda subjects=subjects: topic.read(subjects))  # type: ignore[misc]
                 except Exception as error:  # noqa: BLE001 - translated; every waiter sees it
@@ -83,27 +88,28 @@ class Watcher:
                 else:
                     self._observed(waiters, seen)
                 self._waiters[key] = [waiter for waiter in self._waiters[key] if not waiter.future.done()]
-                await self._pause(key)
+                await self._pause(key, self._clock.monotonic() - began)
         finally:
             for waiter in self._waiters.pop(key, ()):
                 if not waiter.future.done():
                     waiter.future.cancel()
             self._news.pop(key, None)
 
-    async def _pause(self, key: Hashable) -> None:
-        """Sleeps, less long when a new waiter joins: it has reason to expect its answer soon."""
+    async def _pause(self, key: Hashable, cost: float) -> None:
+        """Sleeps, less long when a new waiter joins: it has reason to expect its answer soon. But never less than twice what the last reading
+        took (`cost`): a long list is not read all the time because somebody joins all the time."""
         waiters = self._waiters[key]
         if not waiters:
             return
         news = self._news[key]
         news.clear()
-        until = self._clock.monotonic() + self._interval(waiters)
+        until = self._clock.monotonic() + max(self._interval(waiters), _RESPITE * cost)
         sleeper = asyncio.ensure_future(self._clock.sleep(until - self._clock.monotonic()))
         newcomer = asyncio.ensure_future(news.wait())
         try:
             await asyncio.wait({sleeper, newcomer}, return_when=asyncio.FIRST_COMPLETED)
             if not sleeper.done():
-                await self._clock.sleep(self._pace.shortest)
+                await self._clock.sleep(max(self._pace.shortest, _RESPITE * cost))
         finally:
             sleeper.cancel()
             newcomer.cancel()
