@@ -14,7 +14,7 @@ def test_away_and_home(moving: Moving) -> None:
     assert moving.pair.group(moving.name)["status"] == "failed_over"
 
     moving.write("site-b")
-    moving.completed(moving.home("--wait")["operation_id"])
+    moving.completed(moving.home("--wait")["operation_id"], cloud="site-b")
     moving.runs_on("site-a")
     moving.left("site-b")
     assert moving.pair.group(moving.name)["status"] == "active"
