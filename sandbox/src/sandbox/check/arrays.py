@@ -6,6 +6,7 @@ import re
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -62,8 +63,12 @@ class Array:
 
     def volume(self, name_or_id: str) -> ArrayVolume | None:
         """One that is not destroyed."""
-        wanted = name_or_id.lower()
-        return next((v for v in self.volumes if not v.destroyed and wanted in (v.name.lower(), v.id.lower())), None)
+        return self._standing.get(name_or_id.lower())
+
+    @cached_property
+    def _standing(self) -> Mapping[str, ArrayVolume]:
+        standing = [volume for volume in self.volumes if not volume.destroyed]
+        return {called.lower(): volume for volume in standing for called in (volume.id, volume.name)}
 
     def group(self, name: str) -> ArrayGroup | None:
         """One that is not destroyed."""

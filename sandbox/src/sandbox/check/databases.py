@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -83,18 +84,29 @@ class Database:
 def read(site: str, url: str) -> Database:
     """Everything, as of one transaction. CheckError when the database does not answer or has no tables."""
     try:
-        engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
-        with engine.connect() as connection:
+        with _engine(site, url).connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN")  # Python's own driver begins with the first change only
             found = sa.MetaData()
             found.reflect(connection, only=lambda name, _: name in _TABLES)
             tables = {name: tuple(_rows(connection, table)) for name, table in found.tables.items()}
             now_us = _now_us(connection)
-    except sa.exc.SQLAlchemyError as error:
+    except (sa.exc.SQLAlchemyError, ImportError) as error:
         raise CheckError(f"the database of {site} cannot be read: {error}") from error
     missing = sorted(set(_TABLES) - tables.keys())
     if missing:
         raise CheckError(f"the database of {site} has no {', '.join(missing)}; was `protector-manage db sync` run?")
     return Database(site, tables, now_us)
+
+
+def _engine(site: str, url: str) -> sa.Engine:
+    """One that changes nothing: SQLite would make a file that is not there."""
+    place = sa.make_url(url)
+    if place.get_backend_name() != "sqlite":
+        return sa.create_engine(place, poolclass=sa.pool.NullPool, isolation_level="REPEATABLE READ")
+    if place.database not in (None, "", ":memory:") and not Path(str(place.database)).exists():
+        raise CheckError(f"the database of {site} is not there: {place.database}")
+    return sa.create_engine(place, poolclass=sa.pool.NullPool)
 
 
 def _rows(connection: sa.Connection, table: sa.Table) -> Iterable[Row]:

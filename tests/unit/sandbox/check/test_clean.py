@@ -69,6 +69,12 @@ def test_a_database_that_cannot_be_read_is_named_and_not_called_fine(story: Stor
     )
     (empty,) = check(dataclasses.replace(places, databases={**places.databases, "site-a": "sqlite://"})).unseen
     assert "site-a has no" in empty
+    missing = f"{story.state}/nowhere.sqlite"
+    (absent,) = check(
+        dataclasses.replace(places, databases={**places.databases, "site-a": f"sqlite:///{missing}"})
+    ).unseen
+    assert absent == f"the database of site-a is not there: {missing}"
+    assert not Path(missing).exists()
 
 
 def test_no_world_is_an_error_with_the_place_it_was_looked_for(tmp_path: Path) -> None:

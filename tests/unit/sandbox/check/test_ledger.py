@@ -125,6 +125,18 @@ def test_a_planned_move_that_lost_writes_is_found(real: Picture) -> None:
     only(written(real, change=older), "no_loss", home.id, "was started at generation 1,", "had stopped at")
 
 
+def test_a_server_started_from_another_machines_disk_is_found(real: Picture) -> None:
+    """The guest that came up must be the one that was stopped."""
+    home = started(real, move(real, "failback"))
+
+    def foreign(event: Event) -> Event:
+        return dataclasses.replace(event, detail={**event.detail, "identity": 4711}) if event.seq == home.seq else event
+
+    broken = judge(written(real, change=foreign)).findings
+    assert Finding("no_loss", broken[0].what) in broken
+    assert broken[0].what.endswith(f"server {home.id} (web-server-2) was started from a disk that is not its member's")
+
+
 def test_a_server_started_from_disks_of_two_instants_is_found(real: Picture) -> None:
     """All disks of a VM come from one recovery point."""
     home = started(real, move(real, "failback"), "web-server-1")

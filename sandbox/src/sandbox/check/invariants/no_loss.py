@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from sandbox.check.databases import Database, Row
@@ -17,12 +18,13 @@ def findings(picture: Picture) -> Iterator[str]:
     for database, operation in picture.operations():
         if operation["type"] not in _MOVES or operation["status"] != "completed":
             continue
+        left = _departures(picture, operation)
         for server, started in _arrivals(picture, operation["id"]).items():
             yield from _whole(started, server)
             if _forced(operation):
                 yield from _since_recovery_point(picture, database, operation, started)
             else:
-                yield from _since_stop(picture, operation, started)
+                yield from _since_stop(left, operation, started)
         if _forced(operation):
             yield from _deleted(picture, operation)
 
@@ -59,20 +61,25 @@ def _whole(started: Event, server_id: str) -> Iterator[str]:
         yield f"server {server_id} ({started.name}) was started from disks of different instants: {told}"
 
 
-def _since_stop(picture: Picture, operation: Row, started: Event) -> Iterator[str]:
+def _departures(picture: Picture, operation: Row) -> Mapping[int, list[Event]]:
+    """What the guests that were to be moved did, by identity."""
     members = {member["instance_id"] for member in operation["plan"]["members"]}
-    last: dict[int, Event] = {}
+    found: dict[int, list[Event]] = defaultdict(list)
     for event in picture.ledger.each("guest"):
-        if event.id in members and event.seq < started.seq:
-            last[event.detail["identity"]] = event
+        if event.id in members:
+            found[event.detail["identity"]].append(event)
+    return found
+
+
+def _since_stop(left: Mapping[int, list[Event]], operation: Row, started: Event) -> Iterator[str]:
     identity, generation = started.detail["identity"], started.detail["generation"]
     who = f"{operation['type']} {operation['id']}: server {started.id} ({started.name})"
-    before = last.get(identity)
-    if before is None:
-        if any(event.name == started.name for event in last.values()):
-            yield f"{who} was started from a disk that is not its member's"
-    elif generation < before.detail["generation"]:
-        yield f"{who} was started at generation {generation}, {before.id} had stopped at {before.detail['generation']}"
+    before = [event for event in left.get(identity, ()) if event.seq < started.seq]
+    if before and generation < before[-1].detail["generation"]:
+        stopped = before[-1]
+        yield f"{who} was started at generation {generation}, {stopped.id} had stopped at {stopped.detail['generation']}"
+    elif not before and any(events[0].name == started.name for events in left.values()):
+        yield f"{who} was started from a disk that is not its member's"
 
 
 def _since_recovery_point(picture: Picture, database: Database, operation: Row, started: Event) -> Iterator[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from sandbox.check.clouds import Site
+from sandbox.check.clouds import Server, Site
 from sandbox.check.databases import Database, Row
 from sandbox.check.picture import Group, Picture
 
@@ -100,9 +100,13 @@ def _resting(picture: Picture, group: Group) -> Iterator[str]:
     site = picture.sites.get(group.active)
     if site is None or site.backdoor:
         return
+    servers = {server.id: server for server in site.servers}
+    disks: dict[str, set[str]] = defaultdict(set)
+    for volume in group.rows("volumes"):
+        disks[volume["member_id"]].add(volume["volume_id"])
     for member in group.rows("members"):
         if member["status"] in _RUNNING_HERE:
-            yield from _member(group, site, member)
+            yield from _member(group, site, member, servers.get(member["instance_id"]), disks[member["id"]])
     present = {volume.id: volume for volume in site.volumes}
     own_group = group.row["cinder_groups"].get(_site_id(group))
     broken = {member["id"] for member in group.rows("members") if member["status"] not in _RUNNING_HERE}
@@ -121,16 +125,14 @@ def _site_id(group: Group) -> str:
     return str(group.row["current_primary_site_id"])
 
 
-def _member(group: Group, site: Site, member: Row) -> Iterator[str]:
-    server = next((server for server in site.servers if server.id == member["instance_id"]), None)
+def _member(group: Group, site: Site, member: Row, server: Server | None, disks: set[str]) -> Iterator[str]:
     who = f"{group}: member {member['instance_name']} ({member['instance_id']})"
     if server is None:
         yield f"{who} is not on {site.name}"
         return
     if server.status == "ERROR":
         yield f"{who} is in ERROR on {site.name}"
-    wanted = {volume["volume_id"] for volume in group.rows("volumes") if volume["member_id"] == member["id"]}
-    missing = wanted - set(server.volume_ids)
+    missing = disks - set(server.volume_ids)
     if missing:
         yield f"{who} runs on {site.name} without volume {', '.join(sorted(missing))}"
 
