@@ -6,12 +6,13 @@ any more are stopped and locked. An active server that a late call of ours has s
 
 import dataclasses
 import logging
+import time
 import uuid
 from collections.abc import Callable
 
 from siterecovery.protector.clouds.base import Clouds, Server
 from siterecovery.protector.domain import claims
-from siterecovery.protector.domain.errors import CloudError, ProtectorError, RemoteSiteUnreachable
+from siterecovery.protector.domain.errors import CloudBusy, CloudError, ProtectorError, RemoteSiteUnreachable
 from siterecovery.protector.domain.member import Member
 from siterecovery.protector.domain.operation import Debt, Operation
 from siterecovery.protector.domain.plan import Plan, PlannedPolicy
@@ -19,9 +20,11 @@ from siterecovery.protector.domain.protection_group import ProtectionGroup
 from siterecovery.protector.domain.states import OperationType, SyncStatus
 from siterecovery.protector.peer import adoption
 from siterecovery.protector.peer.base import Peers, View
+from siterecovery.protector.steps.base import LOOK_AGE
 from siterecovery.protector.steps.enrolment import document
 from siterecovery.protector.steps.guards import LOCK_REASON
 from siterecovery.protector.store.base import Store, Transaction
+from siterecovery.workflow.ownership import owned
 
 LOG = logging.getLogger(__name__)
 
@@ -39,12 +42,14 @@ class Duties:
         peers: Peers,
         site_name: str,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._clouds = clouds
         self._peers = peers
         self._site_name = site_name
         self._new_id = new_id
+        self._monotonic = monotonic
 
     def __call__(self) -> None:
         for group in self._store.run(lambda tx: tx.groups.select()):
@@ -200,15 +205,27 @@ class Duties:
         def read(tx: Transaction) -> tuple[ProtectionGroup | None, list[Member], str]:
             return tx.groups.get(group_id), tx.members.of_group(group_id), adoption.own_site(tx, self._site_name).id
 
+        looked_at = self._monotonic()
         group, members, here = self._store.run(read)
         if group is None or not self._at_rest_here(group, here) or not members:
             return
+
+        def fresh() -> None:
+            if self._monotonic() - looked_at > LOOK_AGE:
+                raise CloudBusy(
+                    f"What was known of group {group.id} is {LOOK_AGE:.0f} s old: it is looked at again first."
+                )
+
+        owned(fresh, lambda: self._put_right(group, members, here))
+
+    def _put_right(self, group: ProtectionGroup, members: list[Member], here: str) -> None:
+        """Nothing is sent on a look that is old: an engine frozen here must not start what was moved away since."""
         compute = self._clouds.service(here, group.project_id).compute
         wanted = {member.instance_id: member for member in members if member.rebuild is not None}
         for server in compute.servers(server_ids=wanted):
             if ours(server):
                 LOG.warning(
-                    "group %s: server %s was stopped by a late call of ours, it is started again", group_id, server.id
+                    "group %s: server %s was stopped by a late call of ours, it is started again", group.id, server.id
                 )
                 compute.unlock(server.id)
                 rebuild = wanted[server.id].rebuild

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from siterecovery.workflow.flow import Flow, Item, Node, Sequence, Together
 from siterecovery.workflow.journal import Entry, JournalUnavailable, State, Write
 from siterecovery.workflow.lease import Hold, Lease
+from siterecovery.workflow.ownership import owned
 from siterecovery.workflow.record import UNDO, Record, given_up
 from siterecovery.workflow.step import (
     JSON,
@@ -354,10 +355,14 @@ class Run:
     async def _once(self, step: Step, call: _Call, deadline: float) -> Outcome:
         answer: Answer | None = None
         if call.attempt > 1:
-            answer = await self.runner.workers.call(lambda: step.look(call))
+            answer = await self._work(lambda: step.look(call))
         if answer is None:
-            answer = await self.runner.workers.call(lambda: step.do(call))
+            answer = await self._work(lambda: step.do(call))
         return await self._resolve(answer, deadline)
+
+    def _work(self, function: Callable[[], Any]) -> Awaitable[Any]:
+        """In a worker thread, whose calls are sent only while the lease is held."""
+        return self.runner.workers.call(functools.partial(owned, self.hold.check, function))
 
     async def _resolve(self, answer: Answer, deadline: float, *, stoppable: bool = True) -> Outcome:
         """Waits until the step has an outcome; `deadline` is monotonic."""
@@ -366,8 +371,7 @@ class Run:
             outcome = await self._until_stopped(self.runner.watcher.wait(answer, deadline), stoppable=stoppable)
             if then is None:
                 return outcome
-            value = outcome.value
-            answer = await self.runner.workers.call(lambda then=then, value=value: then(value))  # type: ignore[misc]
+            answer = await self._work(functools.partial(then, outcome.value))
         return answer
 
     async def _until_stopped(self, waiting: Awaitable[Outcome], *, stoppable: bool) -> Outcome:
@@ -441,8 +445,7 @@ class Run:
             self._stay()
             try:
                 call = _Call(self, step.name, attempt)
-                take = functools.partial(undo, call)
-                answer = await self.runner.workers.call(take)
+                answer = await self._work(functools.partial(undo, call))
                 outcome = Outcome() if answer is None else await self._resolve(answer, deadline, stoppable=False)
                 value = entry.value if outcome.value is None else outcome.value
                 await self._write(dataclasses.replace(entry, state=State.UNDONE, value=value), changes=outcome.changes)

@@ -17,6 +17,8 @@ from siterecovery.protector.domain.errors import (
     TokenRejected,
 )
 from siterecovery.protector.domain.member import Rebuild
+from siterecovery.workflow.ownership import owned
+from siterecovery.workflow.step import Fenced
 from unit.clouds.fake_cloud import PROJECT, FakeCloud, Seen, access, clouds_on, pages
 
 BUSY = (503, {"message": "later"})
@@ -223,3 +225,21 @@ def test_the_fallback_name_of_an_array_volume() -> None:
     fake.answers["GET /cinder/volumes/v2"] = {"volume": a_volume("v2")}
     found: list[CinderVolume] = clouds_on(fake).tenant("s1", PROJECT).volumes.volumes(volume_ids=["v1", "v2"])
     assert [volume.array_volume_name for volume in found] == ["x", "volume-v2-cinder"]
+
+
+@pytest.mark.parametrize("trouble", [BUSY, (401, {}), requests.ConnectionError("reset")])
+def test_a_change_is_not_repeated_for_somebody_who_has_lost_its_lease(trouble: Any) -> None:
+    """An engine that was frozen while a call was under way wakes and would say it again: it asks whether it may, and reads on."""
+    fake = FakeCloud({"POST /nova/servers/i1/action": [trouble, {}], "GET /nova/servers/i1": {"server": SERVER}})
+    compute = clouds_on(fake).tenant("s1", PROJECT).compute
+    held = [True]
+
+    def check() -> None:
+        if not held:
+            raise Fenced("the lease is lost")
+        held.pop()
+
+    with pytest.raises(Fenced):
+        owned(check, lambda: compute.unlock("i1"))
+    assert len(fake.calls("POST /nova/servers/i1/action")) == 1
+    assert owned(check, lambda: compute.server("i1")) is not None

@@ -13,6 +13,7 @@ from siterecovery.protector.clouds.errors import translate, translated
 from siterecovery.protector.clouds.identity import Actor, Version
 from siterecovery.protector.clouds.retry import Kind
 from siterecovery.protector.domain.errors import CloudBusy, CloudNotFound, CloudRefused
+from siterecovery.workflow.ownership import still_owned
 
 PAGE = 1000
 _LIST_ATTEMPTS = 3
@@ -127,6 +128,8 @@ class Service:
         """keystoneauth is told nothing of credentials here: it would log in anew for each thread that meets a 401."""
         headers = {"X-Auth-Token": token, "Accept": "application/json", **self._version_headers(version)}
         endpoint = self._actor.endpoint(self._type)
+        if method != "GET":
+            still_owned()
         with translated(self.name, action):
             carried = request_id.current()
             if carried is not None:

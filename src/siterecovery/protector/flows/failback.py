@@ -2,7 +2,7 @@
 
 from siterecovery.protector.domain.epoch import Generation
 from siterecovery.protector.flows.moving import phases, recovered_members, resting_status, source_cleanup
-from siterecovery.protector.steps import instances, records, replication, volumes
+from siterecovery.protector.steps import instances, records, replication, settling, volumes
 from siterecovery.protector.steps.base import World
 from siterecovery.protector.steps.records import Move
 from siterecovery.workflow.flow import Flow, Node, attempt, sequence, together
@@ -48,8 +48,8 @@ def planned(world: World) -> Flow:
         ),
         turn=records.RevokeClaim(world, "revoke_claim"),
         commit="update_protection_group",
-        settle=records.Settle(world, "settle", undone=False),
-        settle_undone=records.Settle(world, "settle", undone=True, restore=instances.restore(stops)),
+        settle=settling.Settle(world, "settle", undone=False),
+        settle_undone=settling.Settle(world, "settle", undone=True, restore=instances.restore(stops)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from siterecovery.protector.domain.member import Member
 from siterecovery.protector.flows.moving import phases, recovered_members, resting_status, source_cleanup
-from siterecovery.protector.steps import fencing, instances, records, replication, volumes
+from siterecovery.protector.steps import fencing, instances, records, replication, settling, volumes
 from siterecovery.protector.steps.base import World
 from siterecovery.workflow.flow import Flow, attempt, for_each, sequence, together
 from siterecovery.workflow.step import OnFailure
@@ -47,8 +47,8 @@ def planned(world: World) -> Flow:
         ),
         turn=records.RevokeClaim(world, "revoke_claim"),
         commit="update_protection_group",
-        settle=records.Settle(world, "settle", undone=False),
-        settle_undone=records.Settle(world, "settle", undone=True, restore=instances.restore(stops)),
+        settle=settling.Settle(world, "settle", undone=False),
+        settle_undone=settling.Settle(world, "settle", undone=True, restore=instances.restore(stops)),
     )
 
 
@@ -89,6 +89,6 @@ def forced(world: World) -> Flow:
         ),
         turn=records.RevokeClaim(world, "revoke_claim"),
         commit="update_protection_group",
-        settle=records.Settle(world, "settle", undone=False),
-        settle_undone=records.Settle(world, "settle", undone=True),
+        settle=settling.Settle(world, "settle", undone=False),
+        settle_undone=settling.Settle(world, "settle", undone=True),
     )

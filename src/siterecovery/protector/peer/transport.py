@@ -28,6 +28,7 @@ from siterecovery.protector.domain.errors import (
     Unmet,
 )
 from siterecovery.protector.domain.secret import Secret
+from siterecovery.workflow.ownership import still_owned
 
 SERVICE = "protector"
 
@@ -85,8 +86,11 @@ class HttpTransport:
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
+            url = self._endpoint() + path
+            if method != "GET":
+                still_owned()
             answer = self._session.request(
-                self._endpoint() + path,
+                url,
                 method,
                 json=body,
                 headers={"Accept": "application/json"},

@@ -5,7 +5,7 @@ learns afterwards; an undo begins by revoking the claim.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from siterecovery.protector.clouds.base import Server
@@ -18,7 +18,6 @@ from siterecovery.protector.domain.states import GroupStatus, MemberStatus, Sync
 from siterecovery.protector.peer.base import Document
 from siterecovery.protector.steps.base import ProtectorStep, World
 from siterecovery.protector.steps.fencing import AGAIN
-from siterecovery.protector.steps.guards import newer_on_array
 from siterecovery.protector.steps.replication import epoch_of
 from siterecovery.protector.steps.volumes import left_behind
 from siterecovery.protector.store.base import Change, Transaction
@@ -405,58 +404,3 @@ class Finalize(ProtectorStep):
         }
         kept = [value["retained"] for value in call.results("retain_source_volume").values() if "retained" in value]
         return {**result, **({"volumes_retained": kept} if kept else {}), **({"notes": notes} if notes else {})}
-
-
-class Settle(ProtectorStep):
-    """The operation was taken over, and no call of an earlier engine can arrive any more: what came late on the target is removed.
-
-    Forward, only what the record names stays; after an undo nothing of the operation does, and the source is put back as it was found."""
-
-    on_failure = OnFailure.RECORD
-    timeout = 900.0
-
-    def __init__(
-        self, world: World, name: str, *, undone: bool, restore: "Callable[[Call, Member], None] | None" = None
-    ) -> None:
-        super().__init__(world, name)
-        self.undone = undone
-        self.restore = restore
-
-    def do(self, call: Call) -> Outcome:
-        kept_servers, kept_volumes, kept_copies = self._kept(call)
-        epoch = int((call.last("create_operation_record") or {"epoch": 0})["epoch"])
-        cloud, removed = self.world.service(self.world.target), []
-        prefix = f"{self.world.operation.id}/"
-        for server in cloud.compute.servers():
-            if server.metadata.get("protector:key", "").startswith(prefix) and server.id not in kept_servers:
-                call.check()
-                cloud.compute.delete(server.id)
-                removed.append(server.id)
-        if removed:
-            raise Unsettled(f"Servers that came late are being deleted: {', '.join(removed)}", resource_id=removed[0])
-        for volume in cloud.volumes.volumes():
-            if volume.metadata.get("protector:key", "").startswith(prefix) and volume.id not in kept_volumes:
-                call.check()
-                cloud.volumes.unmanage(volume.id)
-        for copy in self.world.driver.volumes(self.world.target, {"operation": self.world.operation.id}):
-            ours = newer_on_array(copy, epoch) is None
-            if ours and copy.id not in kept_copies and not copy.connected and not copy.name.startswith("drkeep-"):
-                call.check()
-                self.world.driver.destroy(self.world.target, copy.name)
-        if self.undone and self.restore is not None:
-            for member in self.world.plan.members:
-                self.restore(call, member)
-        return Outcome()
-
-    def _kept(self, call: Call) -> tuple[set[str], set[str], set[str]]:
-        if self.undone:
-            quarantined = {c.array_volume_id or "" for c in self._quarantined()}
-            return set(), set(), quarantined
-        servers = {value["server_id"] for value in call.results("recreate_instances").values() if "server_id" in value}
-        managed = call.results("manage_volumes_cinder").values()
-        copies = {value["array_volume_id"] for value in call.results("promote_volumes").values()}
-        return servers, {value["volume_id"] for value in managed}, copies
-
-    def _quarantined(self) -> Any:
-        group_id = self.world.plan.group.id
-        return self.world.read(lambda tx: [c for c in tx.volumes.copies(group_id) if c.state == CopyState.QUARANTINED])

@@ -13,6 +13,7 @@ from siterecovery.protector.domain.member import CopyState, Volume, VolumeCopy
 from siterecovery.protector.steps.base import Listing, ProtectorStep, World, key_of
 from siterecovery.protector.steps.guards import handed_over, newer_on_array
 from siterecovery.protector.store.base import Transaction
+from siterecovery.workflow.ownership import owned
 from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
 
 
@@ -350,8 +351,9 @@ class ConfigureReplication(ProtectorStep):
         driver = self.world.driver
 
         def read(subjects: frozenset[str]) -> list[tuple[str, bool]]:
-            call.check()
-            return [(subject, driver.configure(replication, interval)) for subject in subjects]
+            return [
+                (subject, owned(call.check, lambda: driver.configure(replication, interval))) for subject in subjects
+            ]
 
         topic = Listing(("configure", self.world.plan.group.id, replication), read)
         return Waiting(

@@ -187,6 +187,19 @@ def _gone(seen: CinderVolume | None) -> Outcome | None:
     return Outcome() if seen is None else None
 
 
+def let_go(world: World, call: Call, found: CinderVolume) -> None:
+    """A volume that nobody keeps leaves Cinder, never the array. One that took no array volume over is a mere row: to unmanage it would leave it
+    in `error_unmanaging`, which only an administrator gets rid of."""
+    target = world.target
+    cinder = world.tenant(target).volumes
+    empty = failed(found) and world.driver.volume(target, f"volume-{found.id}-cinder") is None
+    call.check()
+    if empty:
+        cinder.delete(found.id)
+    elif found.status not in ("unmanaging", "deleting"):
+        cinder.unmanage(found.id)
+
+
 class UpdateVolumeRecords(ProtectorStep):
     """What the member's volumes are called on the target, for the record and for the commit."""
 

@@ -19,6 +19,7 @@ from siterecovery.protector.arrays.flasharray.session import ArraySession
 from siterecovery.protector.arrays.settings import ArraySettings
 from siterecovery.protector.domain.errors import BadRequest, CloudBusy, CloudUnreachable
 from siterecovery.protector.domain.secret import Secret
+from siterecovery.workflow.ownership import still_owned
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -132,6 +133,8 @@ class ArrayClient:
         headers = {"x-auth-token": session} | ({"Content-Type": "application/json"} if content else {})
         url = f"{path}?{encode(query)}" if query else path
         with self._slots, translated(self.url, f"{method} {path}"):
+            if method != "GET":
+                still_owned()
             return self._http.request(method, url, content=content, headers=headers)
 
     def _parsed(self, answer: httpx.Response, action: str) -> Any:
