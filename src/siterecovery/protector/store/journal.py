@@ -105,7 +105,7 @@ def _guard(session: Session, writes: Sequence[Write]) -> dict[Guard, int]:
             held[operation] = (operation, epoch)
     if not held:
         return {}
-    found = session.rows(sa.select(columns.id, columns.journal_seq).where(columns.id.in_(held)))
+    found = session.rows_now(sa.select(columns.id, columns.journal_seq).where(columns.id.in_(held)))
     return {held[row["id"]]: row["journal_seq"] - counts[held[row["id"]]] + 1 for row in found}
 
 

@@ -38,6 +38,13 @@ class Session:
         with translated():
             return self._connection.execute(statement).mappings().all()
 
+    def rows_now(self, statement: sa.Select[Any]) -> Sequence[RowMapping]:
+        """The rows, and with them the time that `now_us` would ask for: one round trip less."""
+        found = self.rows(statement.add_columns(now_us().label("now_us")))
+        if found and self._now is None:
+            self._now = int(found[0]["now_us"])
+        return found
+
     def change(
         self, statement: sa.Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> int:
