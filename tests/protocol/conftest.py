@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from .play import Play, template
+from siterecovery.workflow.step import Step
+
+from .play import UNDO_LIMIT, Play, template
 
 Make = Callable[..., Play]
 MEMORY = Path("/dev/shm")
@@ -17,7 +19,8 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make(tmp_path: Path, empty: Path) -> Iterator[Make]:
+def make(tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """A new play for the test; `retain` as `Play` takes it."""
+    monkeypatch.setattr(Step, "undo_timeout", UNDO_LIMIT)
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else tmp_path) as directory:
         yield lambda **how: Play(Path(directory), empty, **how)

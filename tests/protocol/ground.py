@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from model.rules import Property
-from siterecovery.protector.domain.errors import CloudError, CloudUnreachable
+from siterecovery.protector.domain.errors import CloudUnreachable, ProtectorError
 from siterecovery.workflow.step import Fenced
 from support.virtual import VirtualClock
 
@@ -140,7 +140,7 @@ class Ground:
             try:
                 with self.lately():
                     apply()
-            except CloudError as refused:
+            except ProtectorError as refused:
                 self.log.append(f"  refused: {refused.detail}")
 
     def lately(self) -> "_Lately":

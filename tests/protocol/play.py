@@ -44,8 +44,10 @@ from .ground import A, Action, B, Disk, Ground, Guest
 
 START = 1_800_000_000.0
 LEASE, DRAIN = 9.0, 6.0
-PATIENCE = 3600.0
-"""Virtual seconds after which an operation counts as stuck: more than all time limits of one step."""
+PATIENCE = 400.0
+"""Virtual seconds after which an operation counts as stuck."""
+UNDO_LIMIT = 60.0
+"""Virtual seconds an undo is tried for (in production ten minutes)."""
 VM, ROOT = "web", "volume-1"
 Done = Callable[[], bool]
 
@@ -301,8 +303,8 @@ class Play:
             planning,
             self.clock,
             InlineWorkers(),
-            EngineSettings(poll_interval=1.0, lease_ttl=LEASE, duty_interval=5.0),
-            duties=Duties(site.store, clouds, site.peers, site.name, new_id=self._id),
+            EngineSettings(poll_interval=2.0, lease_ttl=LEASE, duty_interval=5.0),
+            duties=Duties(site.store, clouds, site.peers, site.name, new_id=self._id, monotonic=self.clock.monotonic),
             name=f"{site.name}-{self._id()}",
         )
 

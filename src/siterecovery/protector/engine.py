@@ -4,7 +4,6 @@ Several engines, on several hosts, share one database and nothing else. What an 
 """
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 import secrets
@@ -125,8 +124,13 @@ class Engine:
                 task.cancel()
 
     async def _nap(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+        """By the engine's own clock, and never deaf to a cancellation that comes together with a wake-up (as `wait_for` is)."""
+        pause, wake = asyncio.ensure_future(self.clock.sleep(seconds)), asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait({pause, wake}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            wake.cancel()
         if not self._leaving.is_set():
             self._wake.clear()
 
@@ -221,7 +225,8 @@ class Engine:
                 await self.clock.sleep(1.0)
 
     def _cancelled(self, job: Job) -> Callable[[], str | None]:
-        """Looked at by the run; asked of the database by `_yield_to_newer`, once a second."""
+        """Looked at by the run; asked of the database by `_yield_to_newer`, once a second. Whoever takes a cancelled one over knows it at once."""
+        self._asked_to_stop[job.operation.id] = job.operation.cancelled_by
         return lambda: self._asked_to_stop.get(job.operation.id)
 
     async def _yield_to_newer(self, job: Job, hold: Hold) -> str:

@@ -58,7 +58,7 @@ class Operation:
 class Debt:
     """Something owed to a site that could not be reached: `kind` is one of fence, schedule_off, cleanup, push.
 
-    Stored with the group, part of the metadata document, paid by sync-force. It never deletes a volume whose content nobody else has (KEEP_STALE).
+    Stored with the group, part of the metadata document, paid by sync-force. It never deletes a volume whose content nobody else has.
     """
 
     id: str

@@ -16,8 +16,8 @@ from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused
 
 
 def power_of(call: Call, member: Member) -> Mapping[str, Any]:
-    """How the member was found before the operation touched anything: `{"status", "locked"}`."""
-    found: Mapping[str, Any] = call.result("validate_sites")["servers"].get(member.id, {})
+    """How the member was found before the operation touched anything: `{"status", "locked"}`; also asked after the undo, at the end."""
+    found: Mapping[str, Any] = call.last("validate_sites")["servers"].get(member.id, {})
     return found
 
 
