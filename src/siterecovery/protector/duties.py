@@ -203,11 +203,14 @@ class Duties:
         """WATCH_UP: at rest, an active server that is stopped under a lock of ours is put right: a late call must have done it."""
 
         def read(tx: Transaction) -> tuple[ProtectionGroup | None, list[Member], str]:
-            return tx.groups.get(group_id), tx.members.of_group(group_id), adoption.own_site(tx, self._site_name).id
+            """Members, a thousand rows perhaps, only where there is something to watch: not while an operation moves them."""
+            group, site_id = tx.groups.get(group_id), adoption.own_site(tx, self._site_name).id
+            watched = group is not None and self._at_rest_here(group, site_id)
+            return group, tx.members.of_group(group_id) if watched else [], site_id
 
         looked_at = self._monotonic()
         group, members, here = self._store.run(read)
-        if group is None or not self._at_rest_here(group, here) or not members:
+        if group is None or not members:
             return
 
         def fresh() -> None:
