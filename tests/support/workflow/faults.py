@@ -36,6 +36,11 @@ class Schedule:
         self._gap = faults[0].gap if faults else 0
         self._turn = 0
 
+    @property
+    def spent(self) -> bool:
+        """Every fault has befallen somebody."""
+        return not self._faults
+
     def latency(self) -> float:
         self._turn += 1
         return self._latencies[self._turn % len(self._latencies)]

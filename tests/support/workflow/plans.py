@@ -92,7 +92,7 @@ def _grown(inner: st.SearchStrategy[Drawn]) -> st.SearchStrategy[Drawn]:
     )
 
 
-def _named(plan: Plan) -> Plan:
+def named(plan: Plan) -> Plan:
     """Each step has its number: names are unique, and the same for every owner."""
     numbers = itertools.count(1)
 
@@ -115,10 +115,18 @@ def _plans() -> st.SearchStrategy[Plan]:
     won = st.builds(
         Plan, before, st.just(True), st.booleans(), st.sampled_from(["", "", "", "refuses", "change refused"]), after
     )
-    return st.one_of(st.builds(Plan, before), won).map(_named)
+    return st.one_of(st.builds(Plan, before), won).map(named)
 
 
-plans = _plans()
+def _tiny() -> st.SearchStrategy[Plan]:
+    """So small that the faults meet one another."""
+    few = st.lists(_one(), min_size=1, max_size=2).map(tuple)
+    troubles = st.sampled_from(["", "", "refuses", "change refused"])
+    won = st.builds(Plan, few, st.just(True), st.just(True), troubles, st.lists(_one(), max_size=1).map(tuple))
+    return st.one_of(st.builds(Plan, few), won).map(named)
+
+
+plans = st.one_of(_tiny(), _plans())
 
 
 class Builder:

@@ -23,12 +23,15 @@ class Thing:
     key: str
     ready_at: float
     gone_at: float | None = None
+    late: bool = False
+    """No look-up could find it in time: it was on the wire."""
 
 
 class World:
-    """`wire`: None, or how late (seconds) the next change arrives."""
+    """`wire`: None, or how late (seconds) the next change arrives. `complain` is told of what nobody may do."""
 
-    def __init__(self) -> None:
+    def __init__(self, complain: Callable[[str], None]) -> None:
+        self.complain = complain
         self.things: dict[str, Thing] = {}
         self.register = "open"
         self.wire: float | None = None
@@ -59,10 +62,14 @@ class World:
         raise OnTheWire
 
     def create(self, key: str) -> str:
+        late = self.wire is not None
+
         def apply() -> str:
+            if not late and any(thing.gone_at is None and not thing.late for thing in self.present(key)):
+                self.complain(f"{key} is created again while it is there")
             self._count += 1
             id = f"#{self._count}"
-            self.things[id] = Thing(id, key, self.now() + BOOT)
+            self.things[id] = Thing(id, key, self.now() + BOOT, late=late)
             return id
 
         return str(self.change(f"create {key}", apply))
