@@ -11,6 +11,7 @@ import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from siterecovery.workflow.call import StepCall
 from siterecovery.workflow.flow import Flow, Item, Node, Sequence, Together
 from siterecovery.workflow.journal import Entry, JournalUnavailable, State, Write
 from siterecovery.workflow.lease import Hold, Lease
@@ -74,44 +75,6 @@ def _gravity(error: BaseException) -> int:
     """Of several branches' errors the one with the smallest number speaks for all."""
     order = (Fenced, asyncio.CancelledError, _Abort, _Stopped, _GivenUp)
     return next((place for place, kind in enumerate(order) if isinstance(error, kind)), -1)
-
-
-@dataclasses.dataclass
-class _Call:
-    """What a step gets to know (the promise is `step.Call`)."""
-
-    run: "Run"
-    step: str
-    attempt: int
-
-    def __post_init__(self) -> None:
-        self.operation = self.run.operation
-
-    @property
-    def key(self) -> str:
-        return f"{self.operation}/{self.step}"
-
-    def result(self, step: str) -> JSON:
-        entry = self.run.entries[step]
-        if entry.state is not State.DONE:
-            raise KeyError(step)
-        return entry.value
-
-    def results(self, prefix: str) -> Mapping[str, JSON]:
-        return {entry.step: entry.value for entry in self.run.entries_of(prefix) if entry.state is State.DONE}
-
-    def last(self, step: str) -> JSON:
-        entry = self.run.entries.get(step)
-        return entry.value if entry is not None else None
-
-    def begun(self, prefix: str) -> bool:
-        return bool(self.run.entries_of(prefix))
-
-    def failures(self) -> Iterable[tuple[str, str, str | None]]:
-        return [(e.step, e.error or "", e.resource_id) for e in list(self.run.record.failures.values())]
-
-    def check(self) -> None:
-        self.run.hold.check()
 
 
 class Run:
@@ -338,7 +301,7 @@ class Run:
         while True:
             self._may_go_on()
             try:
-                return await self._once(step, _Call(self, step.name, attempt), deadline)
+                return await self._once(step, StepCall(self, step.name, attempt), deadline)
             except _Stopped:
                 raise
             except Exception as foreign:
@@ -352,7 +315,7 @@ class Run:
             await self._pause(pause, unless=self.stopping)
             attempt += 1
 
-    async def _once(self, step: Step, call: _Call, deadline: float) -> Outcome:
+    async def _once(self, step: Step, call: StepCall, deadline: float) -> Outcome:
         answer: Answer | None = None
         if call.attempt > 1:
             answer = await self._work(lambda: step.look(call))
@@ -444,7 +407,7 @@ class Run:
             attempt += 1
             self._stay()
             try:
-                call = _Call(self, step.name, attempt)
+                call = StepCall(self, step.name, attempt)
                 answer = await self._work(functools.partial(undo, call))
                 outcome = Outcome() if answer is None else await self._resolve(answer, deadline, stoppable=False)
                 value = entry.value if outcome.value is None else outcome.value
