@@ -23,7 +23,7 @@ from sandbox.stack import Stack, environment, post, program
 
 # Slow enough that the progress of a move can be watched, quick enough that nobody leaves. Seconds.
 LATENCY: Mapping[str, float] = {
-    "boot": 4.0,
+    "boot": 3.0,
     "stop": 1.0,
     "manage": 0.5,
     "delete": 0.5,
