@@ -222,6 +222,19 @@ def test_what_bears_its_key_is_made_once(real: Picture, kind: str, event: str) -
     only(written(real, dataclasses.replace(ours[0], id="twin")), "nothing_twice", "was created 2 times")
 
 
+def test_a_copy_that_a_frozen_engine_made_late_must_be_gone(real: Picture) -> None:
+    """Its name was free again once the first one was managed. Destroyed, it is no finding where the operation was taken over; otherwise it is."""
+    operation = move(real, "failback")
+    tail = operation.replace("-", "")[-12:]
+    made = next(e for e in real.ledger.each("array_volume", "created") if e.name.startswith("dr-") and tail in e.name)
+    twin = dataclasses.replace(made, id="twin")
+    taken_over = recorded(real, operation, lease_taken_over_at=1)
+    only(written(taken_over, twin), "nothing_twice", made.name, "was created 2 times")
+    gone = dataclasses.replace(twin, event="destroyed", detail={})
+    assert judge(written(taken_over, twin, gone)).findings == ()
+    only(written(real, twin, gone), "nothing_twice", made.name, "was created 2 times")
+
+
 def test_two_records_of_one_request_are_found(real: Picture) -> None:
     """An accepted request is one operation, however often its answer was lost."""
     _, row = real.operations_by_id[move(real, "failback")]

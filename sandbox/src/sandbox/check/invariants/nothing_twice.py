@@ -78,13 +78,23 @@ def _ports(picture: Picture) -> Iterator[str]:
 
 
 def _named(picture: Picture) -> Iterator[str]:
-    """What carries its key as its name or description."""
+    """What carries its key as its name or description. A copy is renamed once it is managed, which sets its name free for a late call of a frozen
+    engine: what that made has to be destroyed again. Without a take-over there is no such engine."""
     groups = [e for e in picture.ledger.each("volume_group", "created") if KEY in str(e.detail["description"])]
     yield from _repeated("volume group", [(e.site, str(e.detail["description"])) for e in groups])
-    copies = [e for e in picture.ledger.each("array_volume", "created") if COPY.match(e.name)]
+    destroyed = picture.ledger.gone("array_volume")
+    made = [e for e in picture.ledger.each("array_volume", "created") if COPY.match(e.name)]
+    copies = [e for e in made if e.id not in destroyed or not _taken_over(picture, e.name)]
     yield from _repeated("array volume", [(e.site, e.name) for e in copies])
     taken = [e for e in picture.ledger.each("array_snapshot", "taken") if ".dr-" in e.name]
     yield from _repeated("array snapshot", [(e.site, e.name) for e in taken])
+
+
+def _taken_over(picture: Picture, copy: str) -> bool:
+    """Whether the operation in a copy's name was ever taken from an engine that had not handed it over."""
+    end = copy.split("-")[2]
+    rows = (row for id, (_, row) in picture.operations_by_id.items() if id.replace("-", "").endswith(end))
+    return any(row["lease_taken_over_at"] is not None for row in rows)
 
 
 def _repeated(kind: str, things: list[tuple[str, str]]) -> Iterator[str]:
