@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -139,7 +140,7 @@ def test_a_long_list_is_left_alone() -> None:
 
     run_virtually(work())
     hours = [hour for hour, _ in topic.reads]
-    assert all(later - earlier >= 9.0 for earlier, later in zip(hours, hours[1:], strict=False))
+    assert all(later - earlier >= 9.0 for earlier, later in itertools.pairwise(hours))
 
 
 def test_each_hears_what_concerns_it() -> None:
@@ -152,13 +153,9 @@ def test_each_hears_what_concerns_it() -> None:
 
     async def work() -> list[Any]:
         watch = watcher(topic)
-        return await asyncio.gather(
-            watch.wait(waiting(topic, "gone"), 1e9),
-            watch.wait(waiting(topic, "ready"), 1e9),
-            watch.wait(Waiting(topic, "odd", broken), 1e9),
-            watch.wait(waiting(topic, "never"), 7.0),
-            return_exceptions=True,
-        )
+        waits = [(waiting(topic, "gone"), 1e9), (waiting(topic, "ready"), 1e9), (Waiting(topic, "odd", broken), 1e9)]
+        waits.append((waiting(topic, "never"), 7.0))
+        return await asyncio.gather(*(watch.wait(*each) for each in waits), return_exceptions=True)
 
     gone, ready, odd, never = run_virtually(work())
     assert isinstance(gone, Refused)
