@@ -4,8 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from siterecovery.protector.domain.states import GroupStatus
+
 from . import stories
 from .conftest import Make
+from .ground import A, B
 from .play import Play
 from .rules import RULES
 
@@ -25,6 +28,18 @@ def test_without_the_rule_it_breaks(name: str, make: Make, monkeypatch: pytest.M
     RULES[name].without(monkeypatch)
     RULES[name].story(play)
     assert RULES[name].breaks in play.broken(), play.story()
+
+
+def test_a_forced_failover_without_a_recovery_point_stops_nothing(make: Make) -> None:
+    """Both sites live and nothing was ever replicated: it is refused before the source is fenced, and the VM runs on."""
+    play = make()
+    play.ground.write(A, "w1")
+    operation = play.ask(B, force=True)
+    assert play.settled()
+    assert "No complete recovery point" in str(play.operation(B, operation.id).error_message)
+    assert [guest.home for guest in play.ground.running()] == [A]
+    assert play.group(A).status is GroupStatus.ACTIVE
+    assert play.broken() == set(), play.story()
 
 
 @pytest.mark.parametrize("story", [stories.force_fences_late])

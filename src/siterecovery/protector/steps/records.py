@@ -18,7 +18,7 @@ from siterecovery.protector.domain.states import GroupStatus, MemberStatus, Sync
 from siterecovery.protector.peer.base import Document
 from siterecovery.protector.steps.base import ProtectorStep, World
 from siterecovery.protector.steps.fencing import AGAIN
-from siterecovery.protector.steps.replication import epoch_of
+from siterecovery.protector.steps.replication import ChooseRecoveryPoint, epoch_of
 from siterecovery.protector.steps.volumes import left_behind
 from siterecovery.protector.store.base import Change, Transaction
 from siterecovery.workflow.step import Call, OnFailure, Outcome, Refused, Unsettled
@@ -46,6 +46,7 @@ class ValidateSites(ProtectorStep):
                     "In a disaster, a forced failover needs the target's array only."
                 )
         if self.forced:
+            ChooseRecoveryPoint(self.world, self.name).found()
             return Outcome({"servers": {}, "reverse_configured": None})
         self._in_sync()
         return Outcome({"servers": self._servers(), "reverse_configured": self._configured()})

@@ -98,12 +98,7 @@ class ChooseRecoveryPoint(ProtectorStep):
         self.exactly = exactly
 
     def do(self, call: Call) -> Outcome:
-        found = self._exact() if self.exactly is not None else self._youngest()
-        if found is None:
-            raise Refused(
-                "No complete recovery point of the group is on the target's array: replication has never finished a cycle with all its volumes. "
-                "Run a consistency group sync while the source lives, then retry."
-            )
+        found = self.found()
         taken_at, operation_id = found["taken_at"], self.world.operation.id
 
         def change(tx: Transaction) -> None:
@@ -112,6 +107,16 @@ class ChooseRecoveryPoint(ProtectorStep):
                 tx.operations.save(dataclasses.replace(operation, recovery_point_at=taken_at))
 
         return Outcome(found, (change,))
+
+    def found(self) -> dict[str, Any]:
+        """Refused when there is none. A forced operation asks first of all, before it stops anything on a site that may still live."""
+        found = self._exact() if self.exactly is not None else self._youngest()
+        if found is None:
+            raise Refused(
+                "No complete recovery point of the group is on the target's array: replication has never finished a cycle with all its volumes. "
+                "Run a consistency group sync while the source lives, then retry."
+            )
+        return found
 
     def _exact(self) -> dict[str, Any] | None:
         base = self.world.base
