@@ -88,8 +88,7 @@ def replace_rows(tx: Transaction, document: Document) -> None:
     for member in tx.members.of_group(group_id):
         if member.id not in kept:
             tx.members.delete(member.id)
-    for member in document.members:
-        tx.members.save(member)
+    tx.members.save(*document.members)
     _replace_volumes(tx, document)
     if document.policy is not None:
         tx.policies.save(document.policy)
@@ -112,8 +111,7 @@ def _replace_volumes(tx: Transaction, document: Document) -> None:
     for copy in tx.volumes.copies(group_id):
         if copy.id not in copies:
             tx.volumes.delete_copy(copy.id)
-    for copy in document.copies:
-        tx.volumes.save_copy(copy)
+    tx.volumes.save_copy(*document.copies)
 
 
 def _with_user_data(member: Member, identity: Identity, group_id: str) -> Member:

@@ -298,8 +298,7 @@ class CommitPlanned(ProtectorStep):
 
 
 def _save_things(tx: Transaction, move: Move) -> None:
-    for member in move.members():
-        tx.members.save(member)
+    tx.members.save(*move.members())
     tx.volumes.save(*move.moved_volumes())
 
 

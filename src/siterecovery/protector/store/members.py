@@ -21,6 +21,10 @@ class SqlMembers(Repository[Member]):
     def by_instance(self, instance_id: str) -> Member | None:
         return self._get(self.table.c.instance_id == instance_id)
 
+    def save(self, *members: Member) -> None:
+        """Inserts or replaces, each kind in one go."""
+        self._save_all(members)
+
     def delete(self, member_id: str) -> None:
         self._delete(member_id)
 

@@ -37,9 +37,39 @@ class Repository(Generic[T]):
             self._insert(row)
 
     def _insert(self, row: dict[str, Any]) -> None:
+        self._date(row)
+        self._session.change(self.table.insert().values(row))
+
+    def _date(self, row: dict[str, Any]) -> None:
         if row.get("created_at") == "":
             row["created_at"] = to_text(self._session.now_us())
-        self._session.change(self.table.insert().values(row))
+
+    def _save_all(self, values: Sequence[T]) -> None:
+        """As `save` for each; a thousand rows are two statements instead of a thousand."""
+        rows = {row[self._key.name]: row for row in map(self._row, values)}
+        known = self._present(list(rows))
+        fresh = [row for key, row in rows.items() if key not in known]
+        if known:
+            names = [name for name in self._fields if name not in (self._key.name, "created_at")]
+            changes = {name: sa.bindparam(f"new_{name}", type_=self.table.c[name].type) for name in names}
+            statement = self.table.update().where(self._key == sa.bindparam("known_key")).values(changes)
+            bound = [
+                {"known_key": key, **{f"new_{name}": row[name] for name in names}}
+                for key, row in rows.items()
+                if key in known
+            ]
+            self._session.change(statement, bound)
+        for row in fresh:
+            self._date(row)
+        if fresh:
+            self._session.change(self.table.insert(), fresh)
+
+    def _present(self, keys: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for some in chunks(keys):
+            rows = self._session.rows(sa.select(self._key).where(self._key.in_(some)))
+            found.update(row[self._key.name] for row in rows)
+        return found
 
     def _row(self, value: T) -> dict[str, Any]:
         return {name: getattr(value, name) for name in self._fields}

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from siterecovery.protector.domain.member import Volume, VolumeCopy
 from siterecovery.protector.store import tables
-from siterecovery.protector.store.repository import Repository, chunks
+from siterecovery.protector.store.repository import Repository
 from siterecovery.protector.store.session import Session
 
 
@@ -13,6 +13,9 @@ class _Copies(Repository[VolumeCopy]):
 
     def of_group(self, group_id: str) -> list[VolumeCopy]:
         return self._all(self.table.c.group_id == group_id, order=[self.table.c.epoch])
+
+    def save(self, *copies: VolumeCopy) -> None:
+        self._save_all(copies)
 
     def delete(self, copy_id: str) -> None:
         self._delete(copy_id)
@@ -39,21 +42,8 @@ class SqlVolumes(Repository[Volume]):
         return bool(self._session.rows(found))
 
     def save(self, *volumes: Volume) -> None:
-        """Inserts or replaces; new ones in one go."""
-        known = self._known([volume.id for volume in volumes])
-        fresh = {volume.id: self._row(volume) for volume in volumes if volume.id not in known}
-        for volume in volumes:
-            if volume.id in known:
-                super().save(volume)
-        if fresh:
-            self._session.change(self.table.insert(), list(fresh.values()))
-
-    def _known(self, ids: list[str]) -> set[str]:
-        found: set[str] = set()
-        for some in chunks(ids):
-            rows = self._session.rows(sa.select(self.table.c.id).where(self.table.c.id.in_(some)))
-            found.update(row["id"] for row in rows)
-        return found
+        """Inserts or replaces, each kind in one go."""
+        self._save_all(volumes)
 
     def delete(self, volume_id: str) -> None:
         self._delete(volume_id)
@@ -62,8 +52,8 @@ class SqlVolumes(Repository[Volume]):
         """Oldest epoch first."""
         return self._copies.of_group(group_id)
 
-    def save_copy(self, copy: VolumeCopy) -> None:
-        self._copies.save(copy)
+    def save_copy(self, *copies: VolumeCopy) -> None:
+        self._copies.save(*copies)
 
     def delete_copy(self, copy_id: str) -> None:
         self._copies.delete(copy_id)
