@@ -14,19 +14,52 @@ from keystoneauth1 import session as ksa_session
 from keystoneauth1.plugin import BaseAuthPlugin
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from siterecovery.protector.clouds.access import SiteAccess
 from siterecovery.protector.clouds.retry import Pace
+from siterecovery.workflow.ownership import still_owned
 
 POOL = 64
 
 
+class _LastLook:
+    """Of a connection: the lease is asked for right before the bytes of a change leave, after whatever took its time (a connection, a handshake).
+    All that is left is the instant between two lines, in which a freeze can no more be seen."""
+
+    def send(self, data: Any) -> None:
+        connection: Any = self
+        if connection.sock is None and connection.auto_open:
+            connection.connect()
+        if connection._method != "GET":  # http.client keeps it from putrequest on
+            still_owned()
+        super().send(data)  # type: ignore[misc]
+
+
+class _Plain(_LastLook, HTTPConnection):
+    pass
+
+
+class _Encrypted(_LastLook, HTTPSConnection):
+    pass
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _EncryptedPool(HTTPSConnectionPool):
+    ConnectionCls = _Encrypted
+
+
 class _LimitedAdapter(HTTPAdapter):
-    """An HTTP adapter that knows no call without time limits."""
+    """An HTTP adapter that knows no call without time limits, and no change without a last look at who asks for it."""
 
     def __init__(self, connect: float, read: float) -> None:
         self._limits = (connect, read)
         super().__init__(pool_connections=8, pool_maxsize=POOL, pool_block=False, max_retries=0)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _EncryptedPool}
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         """Calls with limits of their own keep them."""

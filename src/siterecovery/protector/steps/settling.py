@@ -32,6 +32,7 @@ class Settle(ProtectorStep):
         self._remove_servers(call, kept_servers)
         self._remove_ports(call)
         self._remove_volumes(call, kept_volumes)
+        self._remove_untagged_copies(call, kept_copies)
         for copy in self.world.driver.volumes(self.world.target, {"operation": self.world.operation.id}):
             ours = newer_on_array(copy, epoch) is None
             if ours and copy.id not in kept_copies and not copy.connected and not copy.name.startswith("drkeep-"):
@@ -74,6 +75,18 @@ class Settle(ProtectorStep):
                 removed.append(volume.id)
         if removed:
             raise Unsettled(f"Volumes that came late are being let go: {', '.join(removed)}", resource_id=removed[0])
+
+    def _remove_untagged_copies(self, call: Call, kept: set[str]) -> None:
+        """A copy's name is free again once Cinder has renamed it. What a late call makes under it has no tags yet, for they are a second call."""
+        driver, target = self.world.driver, self.world.target
+        for volume in self.world.plan.volumes:
+            name = self.world.array_name(self.world.volume_index(volume))
+            found = driver.volume(target, name)
+            if found is None or found.destroyed or found.tags or found.connected or found.id in kept:
+                continue
+            call.check()
+            driver.tag(target, [name], {"group": self.world.plan.group.id, "operation": self.world.operation.id})
+            driver.destroy(target, name)
 
     def _kept(self, call: Call) -> tuple[set[str], set[str], set[str]]:
         if self.undone:

@@ -133,9 +133,8 @@ class ArrayClient:
         headers = {"x-auth-token": session} | ({"Content-Type": "application/json"} if content else {})
         url = f"{path}?{encode(query)}" if query else path
         with self._slots, translated(self.url, f"{method} {path}"):
-            if method != "GET":
-                still_owned()
-            return self._http.request(method, url, content=content, headers=headers)
+            look = {} if method == "GET" else {"trace": _last_look}
+            return self._http.request(method, url, content=content, headers=headers, extensions=look)
 
     def _parsed(self, answer: httpx.Response, action: str) -> Any:
         if not answer.content:
@@ -144,6 +143,12 @@ class ArrayClient:
             return json.loads(answer.content)
         except ValueError as error:
             raise CloudBusy(f"Array {self.url}: {action}: the answer is not JSON", service=self.url) from error
+
+
+def _last_look(event: str, info: Mapping[str, Any]) -> None:
+    """The lease is asked for when the connection stands and the next thing is to send."""
+    if event.endswith(".send_request_headers.started"):
+        still_owned()
 
 
 def encode(query: Query) -> str:
