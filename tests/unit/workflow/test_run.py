@@ -422,7 +422,7 @@ def test_a_late_write_brings_no_old_record(desk: Desk, office: Office) -> None:
     def away() -> None:
         office.away_until = office.monotonic() + 0.5
 
-    desk.takes |= {"do a": 1.0, "do b": 2.2}
+    desk.takes |= {"do a": 1.0, "do b": 1.7}
     body = together(Told(desk, "a"), Told(desk, "b"))
     flow = Flow("f", body, (Phase("a"), Phase("b")))
     answer = run_virtually(both(office.run(flow, recorder=recorder), after(0.9, away)))
