@@ -8,7 +8,7 @@ import dataclasses
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from siterecovery.protector.clouds.base import Clouds, Server
 from siterecovery.protector.domain import claims
@@ -70,7 +70,7 @@ class Duties:
         if view is not None:
             self._settle(group, view)
         self._step_down(group.id)
-        if view is not None and view.epoch == group.failover_epoch:
+        if view is not None:
             self._watch_up(group.id)
 
     # ------------------------------------------------------------------------------------------------ records
@@ -200,7 +200,10 @@ class Duties:
         )
 
     def _watch_up(self, group_id: str) -> None:
-        """WATCH_UP: at rest, an active server that is stopped under a lock of ours is put right: a late call must have done it."""
+        """WATCH_UP: at rest, an active server that is stopped under a lock of ours is put right: a late call must have done it.
+
+        The peer is asked after the lock was seen. If the lock is of a newer move's (a debt that was paid here, say), that move is known there by
+        then, and nothing is started."""
 
         def read(tx: Transaction) -> tuple[ProtectionGroup | None, list[Member], str]:
             """Members, a thousand rows perhaps, only where there is something to watch: not while an operation moves them."""
@@ -208,9 +211,14 @@ class Duties:
             watched = group is not None and self._at_rest_here(group, site_id)
             return group, tx.members.of_group(group_id) if watched else [], site_id
 
-        looked_at = self._monotonic()
         group, members, here = self._store.run(read)
         if group is None or not members:
+            return
+        wanted = {member.instance_id: member for member in members if member.rebuild is not None}
+        compute = self._clouds.service(here, group.project_id).compute
+        stopped = [server for server in compute.servers(server_ids=wanted) if ours(server)]
+        looked_at = self._monotonic()
+        if not stopped or not self._agreed(group_id, here):
             return
 
         def fresh() -> None:
@@ -219,21 +227,41 @@ class Duties:
                     f"What was known of group {group.id} is {LOOK_AGE:.0f} s old: it is looked at again first."
                 )
 
-        owned(fresh, lambda: self._put_right(group, members, here))
+        owned(fresh, lambda: self._put_right(group, stopped, wanted, here))
 
-    def _put_right(self, group: ProtectionGroup, members: list[Member], here: str) -> None:
+    def _agreed(self, group_id: str, here: str) -> bool:
+        """Both sites have the same record of a group that rests here, and nothing moves it over there."""
+        group = self._store.run(lambda tx: tx.groups.get(group_id))
+        if group is None or not self._at_rest_here(group, here):
+            return False
+        view = self._peers.of(group).view(group)
+        if view is None or (view.epoch, view.version) != (group.failover_epoch, group.metadata_version):
+            return False
+        return (
+            claims.heed(
+                group,
+                "",
+                group.failover_epoch,
+                peer_epoch=view.epoch,
+                peer_claim=view.claim,
+                peer_hold=view.hold_operation_id,
+            )
+            is None
+        )
+
+    def _put_right(
+        self, group: ProtectionGroup, stopped: list[Server], wanted: Mapping[str, Member], here: str
+    ) -> None:
         """Nothing is sent on a look that is old: an engine frozen here must not start what was moved away since."""
         compute = self._clouds.service(here, group.project_id).compute
-        wanted = {member.instance_id: member for member in members if member.rebuild is not None}
-        for server in compute.servers(server_ids=wanted):
-            if ours(server):
-                LOG.warning(
-                    "group %s: server %s was stopped by a late call of ours, it is started again", group.id, server.id
-                )
-                compute.unlock(server.id)
-                rebuild = wanted[server.id].rebuild
-                if server.status == "SHUTOFF" and rebuild is not None and rebuild.powered_on:
-                    self._clouds.tenant(here, group.project_id).compute.start(server.id)
+        for server in stopped:
+            LOG.warning(
+                "group %s: server %s was stopped by a late call of ours, it is started again", group.id, server.id
+            )
+            compute.unlock(server.id)
+            rebuild = wanted[server.id].rebuild
+            if server.status == "SHUTOFF" and rebuild is not None and rebuild.powered_on:
+                self._clouds.tenant(here, group.project_id).compute.start(server.id)
 
     def _at_rest_here(self, group: ProtectionGroup, here: str) -> bool:
         held = group.hold_operation_id or group.remote_hold

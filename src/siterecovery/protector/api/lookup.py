@@ -60,8 +60,9 @@ def member(tx: Transaction, call: Call, of: ProtectionGroup) -> Member:
     return found
 
 
-def operation(tx: Transaction, call: Call, *, lock: bool = False) -> Operation:
-    found = tx.operations.get(call.params["operation"], lock=lock, plan=False)
+def operation(tx: Transaction, call: Call, *, lock: bool = False, plan: bool = False) -> Operation:
+    """Without its plan, which may be large, unless it is asked for."""
+    found = tx.operations.get(call.params["operation"], lock=lock, plan=plan)
     if found is None or found.project_id != call.project_id:
         raise NotFound(f"No operation '{call.params['operation']}' exists.", code="operation.not_found")
     return found

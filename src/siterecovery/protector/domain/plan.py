@@ -4,7 +4,10 @@ Taken in the transaction that accepts the operation and never changed: every eng
 stored as JSON with the operation and holds no secret: drivers read the array tokens from the policy when they need them.
 """
 
+import collections
 import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from siterecovery.protector.domain import codec
@@ -45,7 +48,7 @@ class PlanConfig:
     cleanup_on_test_failover: bool = True
     cleanup_timeout_seconds: float = 300.0
     cleanup_retry_attempts: int = 3
-    allow_hard_stop: bool = True
+    allow_hard_stop: bool = False
     test_volume_type: str | None = None
 
 
@@ -73,6 +76,14 @@ class Plan:
     def volumes_of(self, member_id: str) -> tuple[Volume, ...]:
         return tuple(volume for volume in self.volumes if volume.member_id == member_id)
 
+    @functools.cached_property
+    def labels(self) -> Mapping[str, str]:
+        """How members and volumes are called in step names: the name, the id where it has none, `name#id8` where it is not unique."""
+        return {
+            **_labels([(member.id, member.instance_name, member.instance_id) for member in self.members]),
+            **_labels([(volume.id, volume.name, volume.volume_id) for volume in self.volumes]),
+        }
+
     @property
     def ip_policy(self) -> str:
         """`keep` or `release`: the request's word, else the group's."""
@@ -85,3 +96,11 @@ class Plan:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Plan":
         return codec.from_json(cls, data, lenient=True)
+
+
+def _labels(things: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+    counts = collections.Counter(name for _, name, _ in things)
+    return {
+        id: (name if counts[name] == 1 else f"{name}#{foreign[:8]}") if name else foreign
+        for id, name, foreign in things
+    }

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from siterecovery.protector.arrays.base import Replication, ReplicationDriver
@@ -94,6 +94,7 @@ class World:
     transfer_timeout: float = 3600.0
 
     once: "Once" = dataclasses.field(default_factory=lambda: Once())
+    monotonic: Callable[[], float] = time.monotonic
     recently: "Recently" = dataclasses.field(default_factory=lambda: Recently())
 
     @property
@@ -159,13 +160,10 @@ class World:
     def owned(self, metadata: Mapping[str, str]) -> bool:
         return metadata.get(GROUP) == self.plan.group.id
 
-    @functools.cached_property
+    @property
     def labels(self) -> Mapping[str, str]:
-        """How members and volumes are called in step names: the name, the id where it has none, `name#id8` where it is not unique."""
-        return {
-            **_labels([(member.id, member.instance_name, member.instance_id) for member in self.plan.members]),
-            **_labels([(volume.id, volume.name, volume.volume_id) for volume in self.plan.volumes]),
-        }
+        """How members and volumes are called in step names."""
+        return self.plan.labels
 
     def volume_index(self, volume: Volume) -> int:
         return self._indices[volume.id]
@@ -211,14 +209,6 @@ class World:
         if reason is not None:
             raise Refused(f"Nothing is started: {reason}")
         call.check()
-
-
-def _labels(things: Sequence[tuple[str, str, str]]) -> dict[str, str]:
-    names = [name for _, name, _ in things]
-    unique = {name for name in names if names.count(name) == 1} if len(set(names)) < len(names) else set(names)
-    return {
-        id: (name if name in unique else f"{name}#{foreign[:8]}") if name else foreign for id, name, foreign in things
-    }
 
 
 class ProtectorStep(Step):

@@ -1,16 +1,36 @@
 """Steps of a cleanup that a person asked for. A 404 is success; what became production again is skipped and counted (superseded)."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from siterecovery.protector.clouds.base import CinderVolume, Server
 from siterecovery.protector.domain.errors import CloudConflict, CloudNotFound
 from siterecovery.protector.steps.base import ProtectorStep, World, servers, volumes
 from siterecovery.protector.steps.guards import newer_on_array
-from siterecovery.protector.steps.volumes import superseded
+from siterecovery.protector.steps.volumes import UpdateGroupVolumes, superseded
 from siterecovery.protector.store.base import Change, Transaction
 from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
+
+
+def site_of(world: World, entry: Mapping[str, Any]) -> str:
+    """The id of the site that an entry of the record names."""
+    return next((id for id, called in world.site_names.items() if called == entry["site"]), world.source)
+
+
+class LeaveGroup(UpdateGroupVolumes):
+    """Cinder deletes no volume that is in a volume group: those that will be deleted leave it, all at once."""
+
+    def __init__(self, world: World, name: str, site_id: str, volume_ids: Sequence[str]) -> None:
+        super().__init__(world, name, site_id, join=False)
+        self.volume_ids = volume_ids
+
+    def _volumes(self, call: Call) -> list[str]:
+        cinder = self.world.service(self.site_id).volumes
+        found = [volume for id in self.volume_ids if (volume := cinder.volume(id)) is not None]
+        epoch = self.world.operation.epoch or 0
+        return [volume.id for volume in found if superseded(self.world, self.site_id, volume, epoch) is None]
 
 
 class CleanUp(ProtectorStep):
@@ -23,7 +43,7 @@ class CleanUp(ProtectorStep):
         self.index = index
         self.entry = entry
         self.timeout = world.plan.config.cleanup_timeout_seconds
-        self.site_id = next((id for id, called in world.site_names.items() if called == entry["site"]), world.source)
+        self.site_id = site_of(world, entry)
 
     def do(self, call: Call) -> Answer:
         kinds: dict[str, Callable[[Call], Answer]] = {
@@ -41,6 +61,8 @@ class CleanUp(ProtectorStep):
             return self._done("skipped", None)
         if self._is_member(server_id):
             return self._done("skipped", found.status, "superseded: it belongs to the group again")
+        if self.entry["step"].startswith("delete_source_vm"):
+            self._may_go(call, found)
         call.check()
         try:
             compute.delete(server_id)
@@ -51,6 +73,19 @@ class CleanUp(ProtectorStep):
             return self._done("done", found.status) if seen is None else None
 
         return Waiting(servers(self.world, self.site_id), server_id, gone)
+
+    def _may_go(self, call: Call, found: Server) -> None:
+        """The old side's VMs were stopped by the move or when their site returned; Nova must not delete with one what its volume is kept for."""
+        if found.status == "ACTIVE":
+            raise Refused(
+                f"VM {found.name} runs, and a move leaves its VMs stopped. Run protection-group sync-force, then retry.",
+                resource_id=found.id,
+            )
+        compute = self.world.service(self.site_id).compute
+        for volume_id in found.volume_ids:
+            call.check()
+            with contextlib.suppress(CloudNotFound):  # detached meanwhile: nothing to protect it from
+                compute.keep_volume(found.id, volume_id)
 
     def _is_member(self, server_id: str) -> bool:
         def read(tx: Transaction) -> bool:
@@ -70,8 +105,6 @@ class CleanUp(ProtectorStep):
         if reason is not None:
             return self._done("skipped", found.status, f"superseded: {reason}")
         call.check()
-        if found.group_id is not None:
-            cinder.update_group(found.group_id, remove=[id])
         try:
             cinder.delete(id)
         except CloudNotFound:

@@ -67,13 +67,13 @@ def clean_up_operation(call: Call) -> Answer:
     peer = accept.ask_peer(call, picture.group, mapped=picture.mapped) if picture else Peer(asked=False)
 
     def write(tx: Transaction) -> dict[str, Any]:
-        operation = lookup.operation(tx, call, lock=True)
+        operation = lookup.operation(tx, call, lock=True, plan=True)
         admission.check_cleanup(operation, _picture(tx, call, operation), peer, running=cleanup.is_running(operation))
         names = lookup.site_names(tx)
         site = names.get(operation.source_site_id or "", "")
-        asked = dataclasses.replace(
-            operation, cleanup_requested=True, cleanup=cleanup.opened(operation, now=tx.now(), site_name=site)
-        )
+        copies = tx.volumes.copies(operation.group_id)
+        record = cleanup.opened(operation, now=tx.now(), site_name=site, copies=copies, site_names=names)
+        asked = dataclasses.replace(operation, cleanup_requested=True, cleanup=record)
         tx.operations.save(asked)
         return {"operation": present.operation(tx, call, asked)}
 
