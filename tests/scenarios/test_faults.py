@@ -17,9 +17,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @pytest.fixture
 def world(shared: Desk) -> Iterator[Desk]:
-    """Healed afterwards, whatever the scenario broke."""
+    """Healed afterwards, whatever the scenario broke, and looked at by somebody who trusts no Protector."""
     yield shared
     shared.heal()
+    shared.pair.check()
 
 
 def completed(world: Desk, **arguments: object) -> None:

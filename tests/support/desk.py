@@ -7,6 +7,7 @@ share one world.
 import contextlib
 import dataclasses
 import re
+import signal
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ HOME, AWAY = "site-a", "site-b"
 ARRAY = {HOME: "array-a", AWAY: "array-b"}
 VMS = ("db-server", "web-server-1", "web-server-2")
 QUICK = Latency(boot=0.2, start=0.1, stop=0.1, delete=0.1, volume=0.05, manage=0.05, transfer=0.3)
-ENGINE = {"transfer_timeout": "10", "stop_timeout": "10", "boot_timeout": "30", "call_timeout": "3"}
+ENGINE = {"transfer_timeout": "10", "stop_timeout": "4", "boot_timeout": "30", "call_timeout": "3"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +67,30 @@ class Desk:
 
     def log(self, site: str) -> str:
         return "".join(path.read_text() for path in sorted(self.pair.sites[site].state.glob("engine*.log")))
+
+    # ---------------------------------------------------------------------------------------------- processes
+
+    def freeze(self, site: str, name: str = "engine") -> None:
+        """SIGSTOP, but not while it keeps everybody else out of a SQLite file: a database server would end such a transaction."""
+        process = self.pair.sites[site].processes[name]
+
+        def frozen() -> bool | None:
+            process.send_signal(signal.SIGSTOP)
+            try:
+                with contextlib.closing(
+                    sqlite3.connect(self.pair.sites[site].state / "protector.sqlite", timeout=0.5)
+                ) as file:
+                    file.execute("BEGIN IMMEDIATE")
+                    file.rollback()
+            except sqlite3.OperationalError:
+                process.send_signal(signal.SIGCONT)
+                return None
+            return True
+
+        wait_for(f"{name} of {site} to hold no lock", frozen)
+
+    def thaw(self, site: str, name: str = "engine") -> None:
+        self.pair.sites[site].processes[name].send_signal(signal.SIGCONT)
 
     # ---------------------------------------------------------------------------------------------- faults
 

@@ -76,8 +76,9 @@ class Protector:
         )
 
     def start(self, *names: str) -> None:
+        """`api`, `engine`, and more engines as `engine-2`, …"""
         for name in names or ("api", "engine"):
-            command = [BIN / f"protector-{name}", "--config-file", self.config]
+            command = [BIN / f"protector-{name.partition('-')[0]}", "--config-file", self.config]
             with (self.state / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
 
@@ -120,14 +121,13 @@ class Pair:
         for site, protector in self.sites.items():
             protector.start()
             self.control("POST", f"/sites/{site}/protector", {"port": protector.port})
-        for protector in self.sites.values():
-            wait_for(
-                "protector-api",
-                PATIENCE,
-                lambda port=protector.port: (
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).status == 200
-                ),
-            )
+        for site in self.sites:
+            self.answers(site)
+
+    def answers(self, site: str) -> None:
+        """Its API is up."""
+        url = f"http://127.0.0.1:{self.sites[site].port}/"
+        wait_for("protector-api", PATIENCE, lambda: urllib.request.urlopen(url, timeout=5).status == 200)
 
     def openstack(self, *arguments: str, code: int = 0, cloud: str | None = None) -> Any:
         """The real `openstack` command; its JSON answer where it has one."""
