@@ -35,6 +35,7 @@ from siterecovery.protector.processes.settings import Settings
 from siterecovery.protector.store.base import Transaction
 from siterecovery.protector.store.secrets import Keys
 from siterecovery.protector.store.sql_store import SqlStore, open_store
+from siterecovery.workflow.abreast import abreast
 
 _KINDS = {"sqlite": "SQLite", "mysql": "MariaDB", "mariadb": "MariaDB", "postgresql": "PostgreSQL"}
 
@@ -147,7 +148,7 @@ def _site_name(store: SqlStore, site_id: str) -> str:
 
 def _limits(clouds: SiteClouds, site_id: str, project_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
     actor = cast(Actor, clouds.tenant(site_id, project_id).identity)
-    nova, cinder = (Service(actor, kind).get("/limits") for kind in ("compute", "block-storage"))
+    nova, cinder = abreast(*(partial(Service(actor, kind).get, "/limits") for kind in ("compute", "block-storage")))
     return nova["limits"]["absolute"], cinder["limits"]["absolute"]
 
 

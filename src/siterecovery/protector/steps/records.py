@@ -5,7 +5,8 @@ learns afterwards; an undo begins by revoking the claim.
 """
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from siterecovery.protector.clouds.base import Server
@@ -21,6 +22,7 @@ from siterecovery.protector.steps.fencing import AGAIN
 from siterecovery.protector.steps.replication import ChooseRecoveryPoint, epoch_of
 from siterecovery.protector.steps.volumes import left_behind
 from siterecovery.protector.store.base import Change, Transaction
+from siterecovery.workflow.abreast import abreast
 from siterecovery.workflow.step import Call, OnFailure, Outcome, Refused, Unsettled
 
 
@@ -34,22 +36,30 @@ class ValidateSites(ProtectorStep):
         self.forced = forced
 
     def do(self, call: Call) -> Outcome:
-        sites = [self.world.target] if self.forced else [self.world.source, self.world.target]
-        for site in sites:
-            self.world.tenant(site).identity.check()
-            if self.forced:
-                continue  # the array's link to the dead site is broken; what it holds is asked of it by the next step
-            health = self.world.driver.health(site)
-            if health != "ok":
-                raise Refused(
-                    f"The array of {self.world.site_names[site]} is not fit: {health} Put it right, then retry; nothing was changed. "
-                    "In a disaster, a forced failover needs the target's array only."
-                )
         if self.forced:
-            ChooseRecoveryPoint(self.world, self.name).found()
+            # The array's link to the dead site is broken; what it holds is asked of it.
+            abreast(self._signed_in(self.world.target), ChooseRecoveryPoint(self.world, self.name).found)
             return Outcome({"servers": {}, "reverse_configured": None})
-        self._in_sync()
-        return Outcome({"servers": self._servers(), "reverse_configured": self._configured()})
+        sites = (self.world.source, self.world.target)
+        *_, servers, configured = abreast(
+            *(self._signed_in(site) for site in sites),
+            *(functools.partial(self._array_fit, site) for site in sites),
+            self._in_sync,
+            self._servers,
+            self._configured,
+        )
+        return Outcome({"servers": servers, "reverse_configured": configured})
+
+    def _signed_in(self, site_id: str) -> Callable[[], None]:
+        return self.world.tenant(site_id).identity.check
+
+    def _array_fit(self, site_id: str) -> None:
+        health = self.world.driver.health(site_id)
+        if health != "ok":
+            raise Refused(
+                f"The array of {self.world.site_names[site_id]} is not fit: {health} Put it right, then retry; nothing was changed. "
+                "In a disaster, a forced failover needs the target's array only."
+            )
 
     def _in_sync(self) -> None:
         group = self.world.group()

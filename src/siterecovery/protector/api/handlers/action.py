@@ -1,6 +1,7 @@
 """POST …/action: the five documented operations, and an administrator's reset."""
 
 import dataclasses
+import functools
 from typing import Any
 
 from siterecovery.protector.api import accept, lookup, present
@@ -13,6 +14,7 @@ from siterecovery.protector.domain.operation import Operation
 from siterecovery.protector.domain.protection_group import ProtectionGroup
 from siterecovery.protector.domain.states import GroupStatus, OperationStatus, OperationType, SyncStatus
 from siterecovery.protector.store.base import Transaction
+from siterecovery.workflow.abreast import abreast
 
 
 def act(call: Call) -> Answer:
@@ -53,25 +55,26 @@ def _look_at_target(call: Call, ask: Ask, picture: Picture, request: dict[str, A
     project_id = _project_on(call, picture, target)
     members = admission.rebuildable(picture.members)
     backwards = target == group.primary_site_id
-    networks, unmet_networks = mappings.resolve(
-        "network",
-        mappings.networks_of(members),
-        request.get("network_mapping", {}),
-        group.network_mapping,
-        lambda name: precheck.networks(target, project_id, name),
-        backwards=backwards,
-        by_name=ask.type is not OperationType.TEST_FAILOVER,
+    resolved = functools.partial(mappings.resolve, backwards=backwards)
+    (networks, unmet_networks), (flavors, unmet_flavors), quota, delegated = abreast(
+        lambda: resolved(
+            "network",
+            mappings.networks_of(members),
+            request.get("network_mapping", {}),
+            group.network_mapping,
+            lambda name: precheck.networks(target, project_id, name),
+            by_name=ask.type is not OperationType.TEST_FAILOVER,
+        ),
+        lambda: resolved(
+            "flavor",
+            mappings.flavors_of(members),
+            request.get("flavor_mapping", {}),
+            group.flavor_mapping,
+            lambda name: precheck.flavors(target, project_id, name),
+        ),
+        lambda: precheck.quota(target, project_id, members, picture.volumes),
+        lambda: precheck.delegated(target, project_id),
     )
-    flavors, unmet_flavors = mappings.resolve(
-        "flavor",
-        mappings.flavors_of(members),
-        request.get("flavor_mapping", {}),
-        group.flavor_mapping,
-        lambda name: precheck.flavors(target, project_id, name),
-        backwards=backwards,
-    )
-    quota = precheck.quota(target, project_id, members, picture.volumes)
-    delegated = precheck.delegated(target, project_id)
     return Findings((*unmet_networks, *unmet_flavors, *quota, *delegated), networks, flavors)
 
 
