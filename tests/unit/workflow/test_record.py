@@ -71,7 +71,7 @@ def test_what_a_given_up_item_never_begins_is_over() -> None:
     noted(record, ("copy/2", State.FAILED), error="no room")
     assert record.current == "make"
     assert noted(record, (given_up(Item("2", Named("x"))), State.STARTED)) == [True]
-    assert (record.current or "", record.progress) == ("", 60)
+    assert (record.current or "", record.progress) == ("", 80)
     assert record.completed == []
     assert noted(record, (given_up(Item("2", Named("x"))), State.DONE)) == [False]
 
