@@ -180,3 +180,31 @@ def test_an_array_that_goes_away_in_the_middle_takes_the_move_back(world: Desk) 
     world.pair.control("POST", f"/targets/{ARRAY[move.target]}/up")
     record = move.ended()
     world.whole(move.target if record.status == "completed" else move.source)
+
+
+def test_a_guest_that_does_not_shut_down_stays_where_it_is(world: Desk) -> None:
+    """One guest ignores the shutdown and no hard stop is allowed: the others are started again, and the record says what may be allowed."""
+    world.pair.control("POST", f"/clouds/{world.at()}/guests/hang", {"servers": ["db-server"]})
+    source = world.at()
+    record = world.move().ended()
+    assert record.status == "failed"
+    assert "db-server did not shut down" in record.error_message
+    assert "--allow-hard-stop" in record.error_message
+    world.whole(source)
+
+
+def test_a_guest_that_does_not_shut_down_is_stopped_hard_where_that_is_allowed(world: Desk) -> None:
+    """The clean shutdown has its time first; the other guests stop cleanly, and the group moves."""
+    source = world.at()
+    world.pair.control("POST", f"/clouds/{source}/guests/hang", {"servers": ["db-server"]})
+    move = world.move(allow_hard_stop=True)
+    assert move.ended().status == "completed"
+    world.whole(move.target)
+
+
+def test_a_guest_that_was_stopped_hard_runs_on_when_the_move_is_taken_back(world: Desk) -> None:
+    """A hard stop loses nothing while it can be taken back: the guest goes on where it was."""
+    source = world.at()
+    world.pair.control("POST", f"/clouds/{source}/guests/hang", {"servers": ["db-server"]})
+    world.fault(f"{other(world)}/compute", method="POST", path="/servers$", status=400, times=None)
+    rolled_back(world, "Nova on site", allow_hard_stop=True)

@@ -95,6 +95,7 @@ class Planning:
             stop_timeout=self._limits.stop,
             boot_timeout=self._limits.boot,
             transfer_timeout=self._limits.transfer,
+            monotonic=self._monotonic,
             recently=Recently(self._monotonic),
         )
 

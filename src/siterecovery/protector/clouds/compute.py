@@ -111,20 +111,24 @@ class NovaCompute:
         self._action(server_id, {"unlock": None})
 
     def stop(self, server_id: str) -> None:
-        """Nova answers 409 for a server that is off already, and for one that somebody else is stopping."""
-        self._unless_already(server_id, {"os-stop": None}, "SHUTOFF", "powering-off")
+        """Nova answers 409 for a server that is off already, for one that somebody else is stopping, and for one that is paused."""
+        self._unless_already(server_id, {"os-stop": None}, "powering-off", "SHUTOFF", "PAUSED", "SUSPENDED")
 
     def start(self, server_id: str) -> None:
         """A locked server refuses this to a tenant (409): the lock is what keeps it off."""
-        self._unless_already(server_id, {"os-start": None}, "ACTIVE", "powering-on")
+        self._unless_already(server_id, {"os-start": None}, "powering-on", "ACTIVE")
+
+    def reset_state(self, server_id: str) -> None:
+        """Calls off what nova-compute never finishes, such as the shutdown of a guest that hangs."""
+        self._action(server_id, {"os-resetState": {"state": "active"}})
 
     def pause(self, server_id: str) -> None:
         """No error when it is paused."""
-        self._unless_already(server_id, {"pause": None}, "PAUSED", "pausing")
+        self._unless_already(server_id, {"pause": None}, "pausing", "PAUSED")
 
     def unpause(self, server_id: str) -> None:
         """No error when it runs."""
-        self._unless_already(server_id, {"unpause": None}, "ACTIVE", "unpausing")
+        self._unless_already(server_id, {"unpause": None}, "unpausing", "ACTIVE")
 
     def delete(self, server_id: str, *, force: bool = False) -> None:
         """`force` skips a soft-delete's grace time and works in any state."""
@@ -199,22 +203,22 @@ class NovaCompute:
             f"/servers/{segment(server_id)}/action", body, version=version or self._nova.version(*LIST)
         )
 
-    def _unless_already(self, server_id: str, body: dict[str, Any], status: str, task: str) -> None:
+    def _unless_already(self, server_id: str, body: dict[str, Any], task: str, *statuses: str) -> None:
         """A refusal by a server that is already where the action leads, or on its way (`task`), is no error."""
         try:
             self._action(server_id, body)
         except CloudConflict as refusal:
-            if not self._is(server_id, status, task):
+            if not self._is(server_id, task, statuses):
                 raise refusal
 
-    def _is(self, server_id: str, status: str, task: str) -> bool:
+    def _is(self, server_id: str, task: str, statuses: tuple[str, ...]) -> bool:
         try:
             server = self.server(server_id)
         except CloudError:
             LOG.warning("could not look at server %s after it refused an action", server_id)
             return False
         return server is not None and (
-            server.task_state == task or (server.status, server.task_state) == (status, None)
+            server.task_state == task or (server.status in statuses and server.task_state is None)
         )
 
 

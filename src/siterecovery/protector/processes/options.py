@@ -35,7 +35,12 @@ ENGINE = [
     cfg.IntOpt("cleanup_retry_attempts", default=3, min=1, help="Attempts of an automatic deletion."),
     cfg.BoolOpt("cleanup_on_test_failover", default=True, help="test_cleanup deletes the test's VMs and volumes."),
     cfg.BoolOpt("retain_source_volumes_on_failover", default=False, help="Keep the source's volumes after a failover."),
-    cfg.BoolOpt("allow_hard_stop", default=True, help="Power a VM off that does not shut down in time."),
+    cfg.BoolOpt(
+        "allow_hard_stop",
+        default=False,
+        help="Stop a VM hard that has not shut down within stop_timeout, which may cost its last writes; otherwise the move is taken back. "
+        "A request may say otherwise (--allow-hard-stop).",
+    ),
     cfg.FloatOpt("stop_timeout", default=300, min=1, help="Seconds for a VM to shut down."),
     cfg.FloatOpt("boot_timeout", default=900, min=1, help="Seconds for a VM to become ACTIVE."),
     cfg.FloatOpt("transfer_timeout", default=3600, min=1, help="Seconds for a snapshot to arrive at the other array."),

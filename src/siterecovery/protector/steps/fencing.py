@@ -72,7 +72,10 @@ class FenceSourceInstance(ProtectorStep):
 def _down(seen: Server | None) -> Outcome | None:
     if seen is None:
         return Outcome({"stopped": True, "gone": True})
-    halted = seen.status in ("SHUTOFF", "ERROR", "DELETED", "SHELVED_OFFLOADED") and seen.task_state is None
+    halted = (
+        seen.status in ("SHUTOFF", "PAUSED", "SUSPENDED", "ERROR", "DELETED", "SHELVED_OFFLOADED")
+        and seen.task_state is None
+    )
     return Outcome({"stopped": True}) if halted and seen.locked else None
 
 

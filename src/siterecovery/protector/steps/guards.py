@@ -5,7 +5,7 @@ something first that makes every later or late call harmless, or, where only loo
 """
 
 from siterecovery.protector.arrays.base import ArrayVolume
-from siterecovery.protector.clouds.base import Compute, Volumes
+from siterecovery.protector.clouds.base import Compute, Server, Volumes
 from siterecovery.protector.domain.epoch import highest_epoch
 from siterecovery.workflow.step import Call
 
@@ -19,6 +19,17 @@ def keep_off(call: Call, compute: Compute, server_id: str) -> None:
     compute.lock(server_id, LOCK_REASON + call.operation)
     call.check()
     compute.stop(server_id)
+
+
+def halt(call: Call, compute: Compute, server: Server) -> None:
+    """The hard stop of a locked server whose guest does not shut down. It is paused: nothing runs or writes any more, at once, and the lock keeps it
+    so. Not rebooted, though Nova knows a hard way for that only: a reboot that arrives late would start it. A stop that is still under way has to
+    be called off first."""
+    if server.task_state is not None:
+        call.check()
+        compute.reset_state(server.id)
+    call.check()
+    compute.pause(server.id)
 
 
 def burn(call: Call, volumes: Volumes, volume_id: str) -> None:

@@ -9,7 +9,7 @@ from siterecovery.protector.clouds.base import EPOCH, GROUP, KEY, Disk, NetworkP
 from siterecovery.protector.domain.errors import CloudConflict, CloudNotFound, CloudRefused
 from siterecovery.protector.domain.member import Member, Port, Rebuild, Volume
 from siterecovery.protector.steps.base import ProtectorStep, World, key_of, servers
-from siterecovery.protector.steps.guards import burn, handed_over, keep_off
+from siterecovery.protector.steps.guards import burn, halt, handed_over, keep_off
 from siterecovery.protector.steps.replication import epoch_of
 from siterecovery.protector.store.base import Transaction
 from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
@@ -21,8 +21,13 @@ def power_of(call: Call, member: Member) -> Mapping[str, Any]:
     return found
 
 
+HALTED = frozenset({"SHUTOFF", "PAUSED", "SUSPENDED"})
+"""Nothing runs, nothing writes."""
+
+
 class StopSourceInstance(ProtectorStep):
-    """Locked, then stopped cleanly. Undone only when nothing newer is known anywhere: unlocked, and started if it was running."""
+    """Locked, then stopped cleanly; where the guest does not shut down in time, stopped hard if that is allowed. Undone only when nothing newer is
+    known anywhere: unlocked, and running if it was running."""
 
     def __init__(self, world: World, name: str, member: Member) -> None:
         super().__init__(world, name)
@@ -31,37 +36,85 @@ class StopSourceInstance(ProtectorStep):
 
     def do(self, call: Call) -> Answer:
         keep_off(call, self.world.service(self.world.source).compute, self.member.instance_id)
-        return Waiting(servers(self.world, self.world.source), self.member.instance_id, self._stopped)
+        limit = self.world.monotonic() + self.world.stop_timeout
+
+        def stopped_or_late(seen: Server | None) -> Outcome | None:
+            return self._stopped(seen) or (Outcome() if self.world.monotonic() >= limit else None)
+
+        return self._waiting(stopped_or_late, lambda value: Outcome(value) if value else self._halt(call))
+
+    def _waiting(
+        self, until: Callable[[Server | None], Outcome | None], then: Callable[[Any], Answer] | None = None
+    ) -> Waiting:
+        late = (
+            f"VM {self.member.instance_name} did not come to rest. Look at it and at its nova-compute on "
+            f"{self.world.site_names.get(self.world.source, self.world.source)}, then retry."
+        )
+        return Waiting(servers(self.world, self.world.source), self.member.instance_id, until, then, late)
+
+    def _halt(self, call: Call) -> Answer:
+        """The clean shutdown's time is up."""
+        name, seconds = self.member.instance_name, self.world.stop_timeout
+        if not self.world.plan.config.allow_hard_stop:
+            raise Refused(
+                f"VM {name} did not shut down within {seconds:.0f} s (stop_timeout). Shut it down from inside, or allow a hard stop "
+                "(--allow-hard-stop), which may cost its last writes; then retry.",
+                resource_id=self.member.instance_id,
+            )
+        halt(call, self.world.service(self.world.source).compute, self._found())
+        return self._waiting(self._stopped)
+
+    def _found(self) -> Server:
+        found = self.world.service(self.world.source).compute.server(self.member.instance_id)
+        if found is None:
+            raise self._gone()
+        return found
+
+    def _gone(self) -> Refused:
+        said = f"VM {self.member.instance_name} is gone from the source site. Remove it from the group, then retry."
+        return Refused(said, resource_id=self.member.instance_id)
 
     def _stopped(self, seen: Server | None) -> Outcome | None:
         if seen is None:
-            raise Refused(
-                f"VM {self.member.instance_name} is gone from the source site.", resource_id=self.member.instance_id
-            )
-        if seen.status == "SHUTOFF" and seen.task_state is None:
+            raise self._gone()
+        if seen.status in HALTED and seen.task_state is None:
             return Outcome({"stopped": seen.id})
         if seen.status == "ERROR":
-            raise Refused(f"VM {self.member.instance_name} went to ERROR while it was stopped.", resource_id=seen.id)
+            raise Refused(
+                f"VM {self.member.instance_name} went to ERROR while it was stopped. Repair it on its site, then retry.",
+                resource_id=seen.id,
+            )
         return None
 
-    def undo(self, call: Call) -> Answer | None:
-        source = self.world.source
+    def undo(self, call: Call) -> Answer:
+        """A shutdown that is still under way is waited for as long as it had before: only what has come to rest stays where it is put."""
+        if self._found().task_state != "powering-off":
+            return self._put_back(call)
+        limit = self.world.monotonic() + self.world.stop_timeout
+
+        def at_rest_or_late(seen: Server | None) -> Outcome | None:
+            under_way = seen is not None and seen.task_state == "powering-off"
+            return None if under_way and self.world.monotonic() < limit else Outcome()
+
+        return self._waiting(at_rest_or_late, lambda _: self._put_back(call))
+
+    def _put_back(self, call: Call) -> Answer:
+        source, found = self.world.source, self._found()
         compute = self.world.service(source).compute
-        found = compute.server(self.member.instance_id)
-        if found is None:
-            raise Refused(
-                f"VM {self.member.instance_name} is gone from the source site.", resource_id=self.member.instance_id
-            )
         self.world.may_start(call, _claimed(call))
         before = power_of(call, self.member)
+        if found.task_state == "powering-off":
+            compute.reset_state(found.id)
+            found = dataclasses.replace(found, task_state=None)
         if found.locked and not before.get("locked"):
             compute.unlock(found.id)
         if before.get("status") != "ACTIVE" or found.status == "ACTIVE":
-            return None
-        if found.task_state is None and found.status == "SHUTOFF":
+            return Outcome()
+        if found.task_state is None and found.status in ("SHUTOFF", "PAUSED"):
             call.check()
-            self.world.tenant(source).compute.start(found.id)
-        return Waiting(servers(self.world, source), found.id, running(self.member.instance_name))
+            tenant = self.world.tenant(source).compute
+            (tenant.start if found.status == "SHUTOFF" else tenant.unpause)(found.id)
+        return self._waiting(running(self.member.instance_name))
 
 
 def _claimed(call: Call) -> int | None:
@@ -422,9 +475,11 @@ def restore(stops: Mapping[str, StopSourceInstance]) -> Callable[[Call, Member],
 
     def put_back(call: Call, member: Member) -> None:
         answer = stops[member.id].undo(call)
-        if isinstance(answer, Waiting):
+        while isinstance(answer, Waiting):
             seen = answer.topic.read(frozenset({answer.subject})).get(answer.subject)
-            if answer.until(seen) is None:
+            outcome = answer.until(seen)
+            if outcome is None:
                 raise Unsettled(f"VM {member.instance_name} is not back yet.", resource_id=member.instance_id)
+            answer = outcome if answer.then is None else answer.then(outcome.value)
 
     return put_back
