@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from siterecovery.workflow.flow import Flow, Phase, for_each, sequence, together
+from siterecovery.workflow.flow import Flow, for_each, sequence, together
 from siterecovery.workflow.journal import MemoryJournal, State
 from siterecovery.workflow.lease import Hold, Lease
 from siterecovery.workflow.runner import End, Result, Runner
@@ -65,7 +65,7 @@ class Office:
 
 
 def flow_of(body: Any, **options: Any) -> Flow:
-    return Flow("test", body, tuple(Phase(step.name) for step in ()), **options)
+    return Flow("test", body, (), **options)
 
 
 def test_a_sequence_is_done_in_order() -> None:

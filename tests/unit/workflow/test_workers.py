@@ -42,9 +42,10 @@ def test_closing_waits_for_the_call_under_way_and_begins_no_other() -> None:
         second = asyncio.ensure_future(workers.call(lambda: done.append("second")))
         await asyncio.to_thread(began.wait, 20)
         closing = asyncio.ensure_future(asyncio.to_thread(workers.close))
+        await asyncio.wait({second}, timeout=20)
         release.set()
         await closing
-        await asyncio.wait({first, second})
+        await asyncio.wait({first})
         with pytest.raises(RuntimeError, match="after shutdown"):
             workers.call(slow)
         return first.done() and not first.cancelled(), second.cancelled()
