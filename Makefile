@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEV := hypothesis import-linter mypy openstacksdk pytest pytest-timeout pytest-xdist PyYAML python-openstackclient ruff types-PyYAML types-requests
+DEV := hypothesis import-linter mypy openstacksdk pylint pytest pytest-timeout pytest-xdist PyYAML python-openstackclient ruff types-PyYAML types-requests
+PACKAGES := src/siterecovery clients/python-protectorclient/src/protectorclient sandbox/src/sandbox
 
 .PHONY: setup demo test lint format bench contract-venv test-real sandbox-up sandbox-down clean
 
@@ -28,6 +29,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pylint --score=n $(PACKAGES)
 
 format: setup
 	$(BIN)/ruff check --fix-only -q .
