@@ -141,11 +141,19 @@ class Closing:
     def dropped(self, reason: str) -> Change:
         """A newer epoch rules; the group's row is already what that epoch says."""
         result = Result(
-            End.UNDONE, f"Dropped without undo: {reason} What it left is named below or stopped by this site.", (), {}
+            End.UNDONE,
+            f"Dropped without undo: {reason} What it had made is named in result_data; its VMs are stopped by the site that rules now.",
+            (),
+            {},
         )
 
         def change(tx: Transaction) -> None:
+            left = left_by(tx.operations.entries(self.operation.id))
             self._close_operation(tx, result, self._failed_so_far(tx))
+            closed = tx.operations.get(self.operation.id, lock=True)
+            if closed is not None and left:
+                named = {**(closed.result_data or {}), "left_behind": left}
+                tx.operations.save(dataclasses.replace(closed, result_data=named))
             group = tx.groups.get(self.operation.group_id, lock=True)
             if group is not None and group.hold_operation_id == self.operation.id:
                 tx.groups.save(dataclasses.replace(group, hold_operation_id=None))
@@ -178,6 +186,29 @@ class Closing:
                 )
 
         return change
+
+
+def left_by(entries: Iterable[Entry]) -> dict[str, list[str]]:
+    """What an operation's steps have made and not taken back, by kind: ids, and names where a thing has no id that people use."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        value = entry.value if isinstance(entry.value, dict) else {}
+        if entry.state is State.UNDONE:
+            continue
+        for key, kind in _KINDS.get(entry.step.partition("/")[0], ()):
+            told = value.get(key, ())
+            found.setdefault(kind, []).extend([told] if isinstance(told, str) else told)
+    return {kind: names for kind, names in found.items() if names}
+
+
+_KINDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "snapshot_consistency_group": (("name", "snapshots"),),
+    "sync_reverse_replication": (("name", "snapshots"),),
+    "promote_volumes": (("array_volume_name", "array_volumes"),),
+    "manage_volumes_cinder": (("volume_id", "volumes"),),
+    "recreate_instances": (("ports", "ports"), ("server_id", "servers")),
+}
+"""Of which step's value which key tells what it has made."""
 
 
 def _sentence(result: Result) -> str:

@@ -144,6 +144,16 @@ def test_a_commit_without_its_claim_is_refused(row: ProtectionGroup) -> None:
     assert refused.value.code == "claim.lost"
 
 
+@pytest.mark.parametrize(("told", "kept"), [("op-1", "op-1"), ("op-other", None), (None, None)])
+def test_a_commit_ends_the_hold_of_what_it_has_overtaken(told: str | None, kept: str | None) -> None:
+    """The active site's operation that was told here can no longer commit: nobody would ever release its hold. The move's own is released at its end."""
+    row = claimed("b", group(remote_hold=told))
+    after = claims.commit(
+        row, operation_id="op-1", generation=generation(1, None), status=GroupStatus.FAILED_OVER, now="NOW"
+    )
+    assert after.remote_hold == kept
+
+
 @pytest.mark.parametrize("row", [moved(1), dataclasses.replace(moved(1), claim=Claim(4, "op-2", OPEN))])
 def test_a_repeated_commit_changes_nothing(row: ProtectionGroup) -> None:
     """The answer to a commit may be lost: asked again, the row stays as it is."""

@@ -92,6 +92,7 @@ def commit(
         status=status,
         error_message=None,
         claim=dataclasses.replace(mine, state=ClaimState.COMMITTED),
+        remote_hold=group.remote_hold if group.remote_hold == operation_id else None,
         metadata_version=group.metadata_version + 1,
         failover_count=group.failover_count + (status is not GroupStatus.ACTIVE),
         last_failover_at=group.last_failover_at if status is GroupStatus.ACTIVE else now,

@@ -15,7 +15,7 @@ from siterecovery.protector.domain.epoch import Generation
 from siterecovery.protector.domain.errors import CloudError, CloudNotFound, RemoteSiteUnreachable
 from siterecovery.protector.domain.member import CopyState, Member, Volume
 from siterecovery.protector.domain.operation import Debt
-from siterecovery.protector.domain.states import GroupStatus, MemberStatus, SyncStatus
+from siterecovery.protector.domain.states import ClaimState, GroupStatus, MemberStatus, SyncStatus
 from siterecovery.protector.peer.base import Document
 from siterecovery.protector.steps.base import ProtectorStep, World
 from siterecovery.protector.steps.fencing import AGAIN
@@ -291,6 +291,19 @@ class CommitPlanned(ProtectorStep):
         call.check()
         version = self.world.peer.commit(self.world.operation.id, generation, self.status, document)
         return Outcome({"epoch": move.epoch, "version": version}, (self._learn(move, generation, version),))
+
+    def look(self, call: Call) -> Outcome | None:
+        """A commit whose answer was lost is seen in the target's row; only what was never heard there is said again."""
+        seen, move = self.world.peer.view(self.world.group()), Move.of(self.world, call, self.status)
+        mine = (move.epoch, self.world.operation.id, ClaimState.COMMITTED)
+        if (
+            seen is None
+            or seen.epoch != move.epoch
+            or (seen.claim.epoch, seen.claim.operation_id, seen.claim.state) != mine
+        ):
+            return None
+        generation = move.generation(now=self.world.read(lambda tx: tx.now()))
+        return Outcome({"epoch": move.epoch, "version": seen.version}, (self._learn(move, generation, seen.version),))
 
     def _learn(self, move: Move, generation: Generation, version: int) -> Change:
         """The source learns what the target has committed."""
