@@ -94,4 +94,5 @@ def test_a_failure_on_the_way_is_taken_back(pair: Pair) -> None:
     shown = operation(pair, record["id"])
     assert shown["status"] == "failed"
     assert "No valid host" in shown["error_message"]
+    assert "volumes_quarantined" not in (shown["result_data"] or {}), "no guest has run: there is nothing to keep"
     assert pair.openstack("dr", "protection-group", "show", "prod", "-f", "json")["status"] == "active"

@@ -47,6 +47,20 @@ def test_a_whole_server_is_asked_for() -> None:
     assert (server["availability_zone"], server["config_drive"], server["flavorRef"]) == ("az1", True, "f2")
 
 
+@pytest.mark.parametrize(
+    ("seen", "placed"),
+    [
+        ({"OS-EXT-SRV-ATTR:host": None, "OS-SRV-USG:launched_at": None}, False),
+        ({"OS-EXT-SRV-ATTR:host": "compute-1", "OS-SRV-USG:launched_at": None}, True),
+        ({"OS-EXT-SRV-ATTR:host": None, "OS-SRV-USG:launched_at": "2026-01-02T03:04:05.000000"}, True),
+        ({}, True),
+    ],
+)
+def test_only_a_server_that_no_host_ever_had_has_written_nothing(seen: dict[str, Any], placed: bool) -> None:
+    """What Nova does not say may have run."""
+    assert server_of({"id": "s1", "status": "ERROR", **seen}).placed is placed
+
+
 def test_a_server_without_ports_gets_no_network() -> None:
     """Nova would otherwise pick one by itself."""
     assert creation_body(ServerSpec("x", "f", (), (), Rebuild("f", "m"), {}, "k"))["server"]["networks"] == "none"

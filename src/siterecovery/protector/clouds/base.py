@@ -24,7 +24,8 @@ TEST = "protector:test"
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """`status` is Nova's (ACTIVE, SHUTOFF, ERROR, BUILD, PAUSED, …), `task_state` None when nothing is going on."""
+    """`status` is Nova's (ACTIVE, SHUTOFF, ERROR, BUILD, PAUSED, …), `task_state` None when nothing is going on. `placed` is False only when Nova
+    says that no host ever had it: then its guest has not run and has written nothing."""
 
     id: str
     name: str
@@ -36,6 +37,7 @@ class Server:
     volume_ids: tuple[str, ...] = ()
     fault: str | None = None
     project_id: str = ""
+    placed: bool = True
 
 
 @dataclasses.dataclass(frozen=True)

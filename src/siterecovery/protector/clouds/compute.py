@@ -235,6 +235,7 @@ def server_of(body: Mapping[str, Any]) -> Server:
         volume_ids=tuple(volume["id"] for volume in body.get("os-extended-volumes:volumes_attached") or ()),
         fault=(body.get("fault") or {}).get("message"),
         project_id=body.get("tenant_id", ""),
+        placed=body.get("OS-EXT-SRV-ATTR:host", "") is not None or bool(body.get("OS-SRV-USG:launched_at")),
     )
 
 

@@ -338,7 +338,7 @@ class RecreateInstance(ProtectorStep):
         self.barrier = handed_over(call, self.name)
         found = self._mine(call)
         known = call.last(self.name) or {}
-        ran = bool(known.get("ran") or known.get("server_id")) or any(server.status != "BUILD" for server in found)
+        ran = bool(known.get("ran") or known.get("server_id")) or any(server.placed for server in found)
         if not found:
             return Outcome({"ran": ran})
         for server in found:
