@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEV := hypothesis import-linter mypy openstacksdk pylint pytest pytest-timeout pytest-xdist PyYAML python-openstackclient ruff types-PyYAML types-requests
 PACKAGES := src/siterecovery clients/python-protectorclient/src/protectorclient sandbox/src/sandbox
 
-.PHONY: setup demo test lint format bench contract-venv test-real sandbox-up sandbox-down clean
+.PHONY: setup demo test test-scenarios test-crashes lint format bench contract-venv test-real sandbox-up sandbox-down clean
 
 setup: $(VENV)/.ready
 
@@ -22,7 +22,14 @@ demo: setup
 	@$(BIN)/sandbox demo
 
 test: setup
-	$(BIN)/pytest -q $(TESTS)
+	$(BIN)/pytest -q -n 2 --dist loadfile $(TESTS)
+
+# Operators' stories on whole sandbox worlds, and the engine killed at every point of every move (about half an hour on two cores).
+test-scenarios: setup
+	$(BIN)/pytest -q -n 2 -o timeout=900 tests/scenarios
+
+test-crashes: setup
+	$(BIN)/pytest -q -n 2 -o timeout=900 tests/crashes
 
 lint: setup
 	$(BIN)/ruff check .
