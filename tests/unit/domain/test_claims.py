@@ -146,7 +146,7 @@ def test_a_commit_without_its_claim_is_refused(row: ProtectionGroup) -> None:
 
 @pytest.mark.parametrize(("told", "kept"), [("op-1", "op-1"), ("op-other", None), (None, None)])
 def test_a_commit_ends_the_hold_of_what_it_has_overtaken(told: str | None, kept: str | None) -> None:
-    """The active site's operation that was told here can no longer commit: nobody would ever release its hold. The move's own is released at its end."""
+    """The active site's operation that was told here can no longer commit: nobody else would release its hold. The move's own goes at its end."""
     row = claimed("b", group(remote_hold=told))
     after = claims.commit(
         row, operation_id="op-1", generation=generation(1, None), status=GroupStatus.FAILED_OVER, now="NOW"
