@@ -7,6 +7,7 @@ moment: calls that are on their way arrive, nothing they answer is heard, nothin
 import asyncio
 import dataclasses
 import enum
+import itertools
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -160,9 +161,10 @@ def _around(step: Step, method: str, death: Death, *, undoing: bool) -> None:
 
 
 def points(flow: Flow, *, undoing: bool) -> list[Point]:
-    """Every point of a flow: on the way, or while everything it did is taken back."""
+    """Every point of a flow: on the way, or while everything it did is taken back. What comes after the commit never is."""
     if not undoing:
         return [Point(step.name, moment) for step in flow.steps() for moment in Moment]
-    taken_back = [step for step in flow.steps() if type(step).undo is not Step.undo]
+    undone = itertools.takewhile(lambda step: step.name != flow.commit, flow.steps())
+    taken_back = [step for step in undone if type(step).undo is not Step.undo]
     turn = [flow.turn] if flow.turn is not None else []
     return [Point(step.name, moment, undoing=True) for step in [*turn, *taken_back] for moment in Moment]
