@@ -63,6 +63,7 @@ def forced(world: World) -> Flow:
     body = sequence(
         records.ValidateSites(world, "validate_sites", forced=True),
         records.CreateOperationRecord(world, "create_operation_record"),
+        replication.ChooseRecoveryPoint(world, "get_latest_snapshot"),  # without one, nobody over there is stopped
         fencing.FencePeer(world, "look_at_peer"),
         for_each(
             world.plan.members if world.source != world.target else (),
@@ -71,7 +72,6 @@ def forced(world: World) -> Flow:
             limit=64,
         ),
         fencing.SweepTarget(world, "sweep_target"),
-        replication.ChooseRecoveryPoint(world, "get_latest_snapshot"),
         recovered_members(world, OnFailure.RECORD, before_start=lambda member: fence(world, member, fencing.AGAIN)),
         records.CommitForced(world, "update_protection_group"),
         attempt(volumes.UpdateGroupVolumes(world, "join_target_group", world.target, join=True)),

@@ -145,7 +145,7 @@ class World:
     @property
     def suffix(self) -> str:
         """Of the operation's own snapshots: letters, digits and dashes, as FlashArray wants them."""
-        return f"dr-{self.operation.id.replace('_', '-')[-36:]}".lower()
+        return suffix_of(self.operation.id)
 
     def array_name(self, index: int, kind: str = "dr") -> str:
         """The operation is part of every volume's name: none is used twice."""
@@ -209,6 +209,10 @@ class World:
         if reason is not None:
             raise Refused(f"Nothing is started: {reason}")
         call.check()
+
+
+def suffix_of(operation_id: str) -> str:
+    return f"dr-{operation_id.replace('_', '-')[-36:]}".lower()
 
 
 class ProtectorStep(Step):

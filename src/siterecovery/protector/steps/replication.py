@@ -10,7 +10,7 @@ from typing import Any
 from siterecovery.protector.arrays.base import ArrayVolume, RecoveryPoint, Replication
 from siterecovery.protector.domain.epoch import Generation
 from siterecovery.protector.domain.member import CopyState, Volume, VolumeCopy
-from siterecovery.protector.steps.base import Listing, ProtectorStep, World, key_of
+from siterecovery.protector.steps.base import Listing, ProtectorStep, World, key_of, suffix_of
 from siterecovery.protector.steps.guards import handed_over, newer_on_array
 from siterecovery.protector.store.base import Transaction
 from siterecovery.workflow.ownership import owned
@@ -126,13 +126,13 @@ class ChooseRecoveryPoint(ProtectorStep):
     def _youngest(self) -> dict[str, Any] | None:
         """EPOCH_RP: along the ancestors of the group's epoch, youngest first; what a lost or superseded epoch has replicated is never taken, however
         late it came, and what was kept here counts."""
+        passing = self._passing()
         for generation in self.world.plan.group.ancestry() or (self.world.base,):
             if generation.site_id == self.world.target:
                 found = self._kept(generation)
             else:
-                found = self._replicated(
-                    generation, self.world.driver.recovery_points(self.world.replication(generation))
-                )
+                points = self.world.driver.recovery_points(self.world.replication(generation))
+                found = self._replicated(generation, [p for p in points if passing is None or passing not in p.suffix])
             if found is not None:
                 return found
         return None
@@ -152,6 +152,12 @@ class ChooseRecoveryPoint(ProtectorStep):
                     "members": members,
                 }
         return None
+
+    def _passing(self) -> str | None:
+        """In the suffix of the snapshots that an operation of the other site has taken and may take back while it is undone: that site answers, so
+        what it holds the group with is asked first. A dead site takes nothing back."""
+        view = self.world.peer_view() if self.world.source != self.world.target else None
+        return suffix_of(view.hold_operation_id) if view is not None and view.hold_operation_id is not None else None
 
     def _kept(self, generation: Generation) -> dict[str, Any] | None:
         copies = {
