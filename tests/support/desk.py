@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from protectorclient.v1.base import Resource
 from sandbox.latency import Latency
 from support.operator import Operator, wait_for
@@ -169,15 +171,16 @@ class Desk:
 
 def hold_of(pair: Pair, site: str, group: str) -> list[str | None]:
     """Which operation holds the group there, and which one the peer has told about."""
-    with contextlib.closing(sqlite3.connect(pair.sites[site].state / "protector.sqlite", timeout=30)) as database:
-        query = "SELECT hold_operation_id, remote_hold FROM protection_groups WHERE id = ?"
-        return list(database.execute(query, (group,)).fetchone())
+    engine = sa.create_engine(pair.sites[site].database, poolclass=sa.pool.NullPool)
+    query = sa.text("SELECT hold_operation_id, remote_hold FROM protection_groups WHERE id = :id")
+    with engine.connect() as database:
+        return list(database.execute(query, {"id": group}).one())
 
 
 @contextlib.contextmanager
-def desk(state: Path, *, engine: Mapping[str, str] | None = None, latency: Latency = QUICK) -> Iterator[Desk]:
+def desk(state: Path, *, databases: Mapping[str, str] | None = None) -> Iterator[Desk]:
     """The demo's group, protected, on its home site."""
-    with site_pair(state, latency=latency, engine={**ENGINE, **(engine or {})}) as pair:
+    with site_pair(state, latency=QUICK, engine=ENGINE, databases=databases) as pair:
         operator = Operator(pair.world)
         operator.register()
         servers = {server["name"]: server["id"] for server in pair.control("GET", "/state")["clouds"][HOME]["servers"]}

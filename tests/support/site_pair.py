@@ -42,8 +42,14 @@ def wait_for(what: str, seconds: float, ready: Any) -> Any:
 class Protector:
     """One site's api and engine."""
 
-    def __init__(self, site: str, world: Mapping[str, Any], state: Path, engine: Mapping[str, str]) -> None:
+    _database: str | None = None
+
+    def __init__(
+        self, site: str, world: Mapping[str, Any], state: Path, engine: Mapping[str, str], database: str | None = None
+    ) -> None:
+        """`database` is a URL; a SQLite file without it."""
         self.site = site
+        self._database = database
         self.state = state / site
         self.state.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -53,6 +59,11 @@ class Protector:
         subprocess.run(
             [BIN / "protector-manage", "--config-file", self.config, "db", "sync"], check=True, capture_output=True
         )
+
+    @property
+    def database(self) -> str:
+        """Its URL."""
+        return self._database or f"sqlite:///{self.state}/protector.sqlite"
 
     def _configuration(self, world: Mapping[str, Any], engine: Mapping[str, str]) -> str:
         other = next(name for name in world["sites"] if name != self.site)
@@ -68,7 +79,7 @@ class Protector:
             f"[api]\nhost = 127.0.0.1\nport = {self.port}\n"
             "[engine]\n"
             + "".join(f"{key} = {value}\n" for key, value in engine.items())
-            + f"[database]\nconnection = sqlite:///{self.state}/protector.sqlite\n"
+            + f"[database]\nconnection = {self.database}\n"
             f"[keystone_authtoken]\nauth_type = password\n{account(self.site)}{domains}www_authenticate_uri = {own}\n"
             f"[service_auth]\n{account(self.site)}\n[site:{other}]\n{account(other)}\n"
             f"[secrets]\nkey_file = {self.state}/secrets.key\nidentity_key_file = {self.state}/identity.key\n"
@@ -96,11 +107,14 @@ class Protector:
 class Pair:
     """Both sites, and the operator's command line."""
 
-    def __init__(self, running: Running, state: Path, engine: Mapping[str, str]) -> None:
+    def __init__(
+        self, running: Running, state: Path, engine: Mapping[str, str], databases: Mapping[str, str] | None = None
+    ) -> None:
         self.running = running
         self.world = running.description
         self.state = state
-        self.sites = {site: Protector(site, self.world, state, engine) for site in self.world["sites"]}
+        known = databases or {}
+        self.sites = {site: Protector(site, self.world, state, engine, known.get(site)) for site in self.world["sites"]}
         self.environment = {
             **os.environ,
             "OS_CLIENT_CONFIG_FILE": self.world["clouds_yaml"],
@@ -146,7 +160,7 @@ class Pair:
     @property
     def places(self) -> Places:
         """Where the checker looks."""
-        databases = {site: f"sqlite:///{protector.state}/protector.sqlite" for site, protector in self.sites.items()}
+        databases = {site: protector.database for site, protector in self.sites.items()}
         return Places(self.world["control"], self.world["clouds_yaml"], databases, self.world)
 
     def check(self, *, settled: bool = True, within: float = 20.0) -> Report:
@@ -166,8 +180,13 @@ class Pair:
 
 @contextlib.contextmanager
 def site_pair(
-    state: Path, *, latency: Latency | None = None, engine: Mapping[str, str] | None = None
+    state: Path,
+    *,
+    latency: Latency | None = None,
+    engine: Mapping[str, str] | None = None,
+    databases: Mapping[str, str] | None = None,
 ) -> Iterator[Pair]:
+    """`databases`: URLs by site."""
     config = WorldConfig(latency=latency or Latency(), workload=True)
     settings = {
         "poll_interval": "0.1",
@@ -178,7 +197,7 @@ def site_pair(
         **(engine or {}),
     }
     with background(state / "world", config) as running:
-        pair = Pair(running, state, settings)
+        pair = Pair(running, state, settings, databases)
         try:
             pair.start()
             yield pair
