@@ -147,17 +147,17 @@ class Site(Protector):
 
     def expire_leases(self) -> None:
         """Time passes: whoever held an operation here and did not give it back has lost it."""
-        with self._database() as database:
+        with self._opened() as database:
             database.execute("UPDATE operations SET lease_expires_at = 1 WHERE lease_owner IS NOT NULL")
             database.commit()
 
     def busy(self, group: str) -> bool:
         """Whether any operation of the group is under way here, also those that are not shown to tenants."""
-        with self._database() as database:
+        with self._opened() as database:
             query = "SELECT count(*) FROM operations WHERE group_id = ? AND open"
             return bool(database.execute(query, (group,)).fetchone()[0])
 
-    def _database(self) -> contextlib.closing[sqlite3.Connection]:
+    def _opened(self) -> contextlib.closing[sqlite3.Connection]:
         return contextlib.closing(sqlite3.connect(self.state / "protector.sqlite", timeout=30))
 
     def close(self) -> None:
