@@ -78,6 +78,7 @@ class Desk:
 
         def frozen() -> bool | None:
             process.send_signal(signal.SIGSTOP)
+            wait_for("its threads to stand still", lambda: True if _stands_still(process.pid) else None, pause=0.001)
             try:
                 with contextlib.closing(
                     sqlite3.connect(self.pair.sites[site].state / "protector.sqlite", timeout=0.5)
@@ -167,6 +168,12 @@ class Desk:
     def generations(self, site: str) -> dict[str, int]:
         """What each guest has written last."""
         return {guest["name"]: guest["generation"] for guest in self.pair.control("GET", "/guests")[site]}
+
+
+def _stands_still(pid: int) -> bool:
+    """A signal is on its way for a moment, in which a thread may still take a lock."""
+    threads = list(Path(f"/proc/{pid}/task").glob("*/stat"))
+    return all(thread.read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
 
 
 def hold_of(pair: Pair, site: str, group: str) -> list[str | None]:
