@@ -118,9 +118,16 @@ class Site(Protector):
         self._sockets: dict[int, Any] = {}
         self._server = create_server(app, host="127.0.0.1", port=0, threads=8, map=self._sockets, ident=None)
         self.port = self._server.effective_port
-        self._thread = threading.Thread(target=self._server.run, name=f"api {site}", daemon=True)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name=f"api {site}", daemon=True)
         self._thread.start()
         self.engine: Loop | None = None
+
+    def _serve(self) -> None:
+        while not self._closing.is_set():
+            wasyncore.loop(timeout=0.05, map=self._sockets, count=1)
+        # In the thread that selects on them: sockets closed by another one end the loop with "Bad file descriptor" now and then.
+        wasyncore.close_all(self._sockets)
 
     def start_engine(self) -> None:
         if self.engine is None:
@@ -163,8 +170,9 @@ class Site(Protector):
     def close(self) -> None:
         self.stop_engine()
         self._server.task_dispatcher.shutdown(cancel_pending=False)
-        wasyncore.close_all(self._sockets)
+        self._closing.set()
         self._thread.join(10)
+        assert not self._thread.is_alive(), "the API does not end"
         self._parts.close()
 
 
