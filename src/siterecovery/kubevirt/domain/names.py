@@ -1,0 +1,42 @@
+"""Labels, annotations, finalizers and field managers: what this product writes on objects, once."""
+
+from siterecovery.kubevirt.domain.resources import OURS
+
+CLUSTER_LABEL = f"{OURS}/cluster"
+"""On a Secret that holds the kubeconfig of the cluster of that name."""
+ALIASES = f"{OURS}/aliases"
+"""On the same Secret: further names of the cluster, separated by commas."""
+ORIGINAL_RUN = f"{OURS}/original-run-strategy"
+"""On a VirtualMachine: what it is set to when it runs (`Always`, …; `running=true` where the old field is in use; `Halted` when it was
+halted as it became a member)."""
+HELD = f"{OURS}/held"
+"""On a VirtualMachine whose disks have no quorum: it stands at runStrategy Manual, and only the group controller starts it."""
+MIRRORED_FROM = f"{OURS}/mirrored-from"
+"""On every copy made on the other cluster: the name of the cluster it was copied from."""
+SOURCE_UID = f"{OURS}/source-uid"
+"""On a copy: the UID of the object it was copied from."""
+GROUP_LABEL = f"{OURS}/protection-group"
+"""On copies, Failovers and Leases: the group they belong to."""
+OWNER = f"{OURS}/owner"
+"""On a Lease: the UID of the object its holder works for."""
+FINALIZER = f"{OURS}/finalizer"
+"""On groups and Failovers: holds the object until nothing depends on it."""
+
+GROUP_CONTROLLER = "protection-group-controller"
+FAILOVER_CONTROLLER = "failover-controller"
+AUTHORITY_MANAGER = "site-recovery-authority"
+"""Field manager of `activeCluster` and `epoch`: written by conditional merge patches, never applied."""
+
+LOST_QUORUM_TAINT = "drbd.linbit.com/lost-quorum"
+FORCE_IO_ERROR_TAINT = "drbd.linbit.com/force-io-error"
+"""A volume on the node still fails its I/O: wait for it, never remove it."""
+
+
+def failover_lock(group: str) -> str:
+    """The Lease that lets one Failover of a group run."""
+    return f"failover-lock-{group}"
+
+
+def target_lock(cluster: str) -> str:
+    """The Lease that serialises safety check and removal of taints on a target."""
+    return f"failover-target-{cluster}"
