@@ -1,6 +1,7 @@
 """A Protector's database goes away in the middle of a move and comes back: the move waits for it, or is taken over by whoever finds it back first."""
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,9 @@ def mariadb() -> Iterator[Server]:
 
 
 def missed(move: Move) -> None:
-    """The engine has tried to write what it did, and could not."""
-    said = "journal_away"
-    wait_for("the engine to miss its database", lambda: True if said in move.desk.log(move.source) else None)
+    """The engine has tried to write what it did, or to keep its lease, and could not: which it tries first is chance."""
+    said = re.compile(r"journal_away|could not renew leases")
+    wait_for("the engine to miss its database", lambda: True if said.search(move.desk.log(move.source)) else None)
 
 
 def moved(move: Move, before: dict[str, int]) -> None:
