@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 DEV := hypothesis import-linter mypy openstacksdk pylint pytest pytest-timeout pytest-xdist PyYAML python-openstackclient ruff types-PyYAML types-requests
 PACKAGES := src/siterecovery clients/python-protectorclient/src/protectorclient sandbox/src/sandbox
 
-.PHONY: setup demo test test-scenarios test-crashes lint format bench contract-venv test-real sandbox-up sandbox-down clean
+.PHONY: setup demo test test-scenarios test-crashes test-kubernetes kube lint format bench contract-venv test-real sandbox-up sandbox-down
+.PHONY: kubernetes-up kubernetes-down clean
 
 setup: $(VENV)/.ready
 
@@ -49,6 +50,15 @@ contract-venv: setup
 # Two real OpenStack sites on loopback: installs them into the cache the first time (about ten minutes).
 test-real: setup
 	$(BIN)/pytest -q tests/real
+
+# The real kube-apiserver, etcd, kubectl, Helm, KubeVirt and so on: from KUBEBUILDER_ASSETS, the cache, or built into it (about
+# fifteen minutes the first time).
+kube: setup
+	$(BIN)/python -m sandbox.kubernetes.binaries
+
+# Stories on real Kubernetes planes with real KubeVirt on loopback.
+test-kubernetes: kube
+	$(BIN)/pytest -q tests/kubernetes
 
 # How fast it is, as ratios (benchmarks/README.md); about fifteen minutes. BENCH="--sizes 1,10" for less.
 bench: setup

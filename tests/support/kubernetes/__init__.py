@@ -1,0 +1,46 @@
+"""Real Kubernetes clusters for tests: how to use them.
+
+In `tests/kubernetes/**` the fixtures below are simply there (its conftest imports them); elsewhere:
+`from support.kubernetes.fixtures import light_planes, light_namespace  # noqa: F401`.
+The programs come from KUBEBUILDER_ASSETS or the cache; `make kube` builds them (ten minutes, once).
+
+    planes           session  a `sandbox.kubernetes.world.World`: `planes.cluster1`, `planes.cluster2` (real KubeVirt, two played nodes each)
+                              and `planes.quorum` (plain), each with kube-controller-manager. About 30 s and 2.9 GB: for stories with VMs.
+    light_planes     session  the same three names, three kube-apiservers that share one etcd, nothing else: 4 s, 0.9 GB, for tests of a
+                              controller's own objects. No controller-manager (namespaces stay Terminating, owners are not
+                              collected, the ClusterRoles view, edit and admin are empty), no KubeVirt.
+                              `light_planes.install_kubevirt_crds()` adds KubeVirt's CRDs to both workload clusters (once, idempotent).
+    namespace        function the name of a fresh namespace that is there on all three `planes`; deleted (without waiting) afterwards
+    light_namespace  function the same on `light_planes` (left behind)
+
+A plane (`sandbox.kubernetes.plane.Plane`), light or not:
+
+    plane.name, plane.url, plane.kubeconfig       Path; certificate user `admin` in group system:masters, everything embedded
+    plane.user_kubeconfig("alice", ["siteops"])   Path of a kubeconfig of somebody without rights until RBAC gives them
+    plane.service_account_kubeconfig(namespace, name, file)
+    plane.kubectl("get", "pg", "-n", ns, given="", kubeconfig=None) -> str    ProcessError with its words when it fails
+    plane.api                                     `sandbox.kubernetes.client.Api`, blocking: get(path) items(path, labelSelector=...)
+                                                  create(obj) apply(obj) merge(path, change) delete(path) call(verb, path, body);
+                                                  raises ApiError, Missing, Conflict, OSError
+    plane.freeze() .thaw() .kill() .start() .wait() .restart()    the whole plane; data and port stay. A test that breaks a plane mends it.
+    plane.apiserver, plane.controllers            each a `Child`: freeze thaw crash kill start
+
+Only on `planes.cluster1` and `.cluster2` (`sandbox.kubernetes.world.Cluster`, which also has all of the above):
+
+    cluster.virtctl("start", "vm1", "-n", ns) -> str
+    cluster.virt_api, cluster.virt_controller     supervised `Child`ren (they come back half a second after a crash)
+    cluster.agent                                 the machines and guests (`sandbox.kubernetes.agent.client.AgentControl`):
+        .set(boot=2, stop=3, pod=1)               seconds a guest boots, shuts down, a Pod starts; all 0 at first
+        .guest(ns, vm, "crash" | "poweroff" | "hang" | "unhang")    hang: ignores shutdown, dies at the end of its grace period
+        .fail_boots(ns, vm, count)                its next boots fail
+        .node(name, "dead" | "mute" | "alive")    dead: guests lost; mute: kubelet and virt-handler silent, guests go on
+        .site("off" | "on")                       every node at once
+        .state()                                  {"nodes": {name: mode}, "guests": {"ns/vm": {...}}, "times": {...}}
+        .reset()                                  no delays, no faults, every node alive
+    cluster.power_off() / cluster.power_on()      the site: its nodes lose their guests, its control plane is killed; and back, ready
+
+`support.kubernetes.machines` has `virtual_machine(ns, name, strategy="Always", claims=(), ...)`,
+`bind_disk(plane, ns, claim, handle)` and waits (`running`, `gone`); `sandbox.kubernetes.client.wait_until(what, seconds, ask)` waits for anything.
+
+`planes` keeps state for the whole session: use `namespace`, undo what you break (`agent.reset()`, `thaw`).
+"""

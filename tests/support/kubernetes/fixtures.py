@@ -1,0 +1,33 @@
+"""pytest fixtures: real planes for the whole session, a namespace for each test (the package's docstring says how to use them)."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.kubernetes.light import LightPlanes
+from sandbox.kubernetes.plane import Plane
+
+
+@pytest.fixture(scope="session")
+def light_planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightPlanes]:
+    """Three kube-apiservers on one etcd, and nothing else."""
+    planes = LightPlanes(tmp_path_factory.mktemp("light-planes"))
+    try:
+        planes.start()
+        yield planes
+    finally:
+        planes.stop()
+
+
+@pytest.fixture
+def light_namespace(light_planes: LightPlanes) -> str:
+    """A fresh one on each light plane; left behind, since nothing there would delete it."""
+    return _fresh(list(light_planes))
+
+
+def _fresh(planes: list[Plane]) -> str:
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    for plane in planes:
+        plane.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return name
