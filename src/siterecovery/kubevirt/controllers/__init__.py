@@ -1,0 +1,1 @@
+"""What makes the world as the objects say: one folder per kind."""

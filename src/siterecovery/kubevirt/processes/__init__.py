@@ -1,0 +1,1 @@
+"""Settings, wiring and the entry points of the Kubernetes half: sees everything."""
