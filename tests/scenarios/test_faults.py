@@ -171,13 +171,21 @@ def test_an_array_that_cannot_be_reached_stops_a_planned_move(world: Desk, side:
     assert before.keys() == world.generations(world.at()).keys()
 
 
+def test_a_copy_that_could_not_be_tagged_is_taken_back(world: Desk) -> None:
+    """The target's array makes a copy and refuses its tags: nothing of the move stays on it."""
+    world.fault(ARRAY[other(world)], method="PUT", path="/volumes/tags", status=400)
+    rolled_back(world, "volumes/tags/batch")
+
+
 def test_an_array_that_goes_away_in_the_middle_takes_the_move_back(world: Desk) -> None:
-    """The target's array is lost while volumes are copied out, and comes back: the move ends one way or the other, with the world whole."""
+    """The target's array is lost between the copies and their tags, and comes back: the move ends one way or the other, with the world whole."""
+    array = ARRAY[other(world)]
+    world.fault(array, method="PUT", path="/volumes/tags", mode="delay", delay=2.0, times=5)
     move = world.move()
-    move.reached("get_latest_snapshot")
-    world.pair.control("POST", f"/targets/{ARRAY[move.target]}/down")
-    wait_for("a step to fail", lambda: True if " failed " in world.log(move.source).split(move.id)[-1] else None)
-    world.pair.control("POST", f"/targets/{ARRAY[move.target]}/up")
+    wait_for("a copy to be made", lambda: True if move.copies else None)
+    world.pair.control("POST", f"/targets/{array}/down")
+    move.reached("promote_volumes", "failed")
+    world.pair.control("POST", f"/targets/{array}/up")
     record = move.ended()
     world.whole(move.target if record.status == "completed" else move.source)
 

@@ -44,6 +44,13 @@ class Move:
         said = re.compile(f"operation={self.id} step={step}\\S* {state}")
         wait_for(said.pattern, lambda: True if said.search(self.desk.log(self.source)) else None)
 
+    @property
+    def copies(self) -> list[str]:
+        """Array volumes that it has made on its target, as the array names them before Cinder does."""
+        ours = re.compile(f"dr-[0-9a-f]+-{self.id.replace('-', '')[-12:]}-[0-9]+")
+        volumes = self.desk.state()["arrays"][ARRAY[self.target]]["volumes"]
+        return [v["name"] for v in volumes if ours.fullmatch(v["name"]) and not v["destroyed"]]
+
 
 @dataclasses.dataclass
 class Desk:

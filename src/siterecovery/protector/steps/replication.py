@@ -236,7 +236,18 @@ class CopyOut(ProtectorStep):
         if known is not None and known.get("array_volume_id"):
             return driver.volume_by_id(target, known["array_volume_id"])
         tagged = driver.volumes(target, {"key": key_of(call)})
-        return tagged[0] if tagged else None
+        return tagged[0] if tagged else self._untagged(call)
+
+    def _untagged(self, call: Call) -> ArrayVolume | None:
+        """A copy that was made before the array went away and never tagged bears this operation's name. It is tagged now: a driver destroys only
+        what carries a tag of ours."""
+        driver, target = self.world.driver, self.world.target
+        named = driver.volume(target, self.array_name)
+        if named is None or named.tags or named.destroyed or named.connected:
+            return None
+        call.check()
+        driver.tag(target, [named.name], self.world.tags(call, epoch_of(call)))
+        return named
 
 
 def epoch_of(call: Call) -> int:
