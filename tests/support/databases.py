@@ -4,7 +4,6 @@ A server is started at its first use, lives as long as the test session, and is 
 ends it too. Nothing is skipped: where the programs are missing, Debian's packages are installed (which takes root).
 """
 
-import ctypes
 import glob
 import os
 import pwd
@@ -21,11 +20,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from support.parting import die_with_parent
+
 HOST = "127.0.0.1"
 USER = "protector"
 PASSWORD = "s3cret"
 READY_WITHIN = 60.0
-_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
 
 class Server:
@@ -62,7 +62,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
                 start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
                 **_identity(self.account()),
             )
@@ -256,10 +256,3 @@ def _identity(account: str | None) -> dict[str, Any]:
 
 def _me() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
-
-
-_libc = ctypes.CDLL(None)
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_DEATH_SIGNAL, signal.SIGKILL)

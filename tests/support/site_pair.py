@@ -16,6 +16,7 @@ from typing import Any
 from sandbox.check import Places, Report, check
 from sandbox.latency import Latency
 from sandbox.world import Running, WorldConfig, background
+from support.parting import die_with_parent
 
 BIN = Path(sys.executable).parent
 PATIENCE = 60.0
@@ -91,7 +92,7 @@ class Protector:
         for name in names or ("api", "engine"):
             command = [BIN / f"protector-{name.partition('-')[0]}", "--config-file", self.config]
             with (self.state / f"{name}.log").open("ab") as log:
-                self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+                self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=die_with_parent)
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         process = self.processes.pop(name, None)

@@ -147,6 +147,7 @@ def test_every_answer_becomes_one_of_ours(site: Site, answer: Answer, error: typ
         transport(site).request("POST", "/x", {})
     assert refused.value.code == code
     assert "site-b" in refused.value.detail or refused.value.detail.startswith("detail of")
+    assert refused.value.detail.count("answered") <= 1, "said once"
 
 
 def test_all_unmet_preconditions_are_kept(site: Site) -> None:

@@ -152,7 +152,8 @@ def refusal(site: str, http_status: int, errors: list[dict[str, Any]]) -> Protec
     """The peer's error as ours, its code, sentence and remedy kept."""
     first = errors[0] if errors else {}
     code, remedy = str(first.get("code") or ""), str(first.get("remedy") or "")
-    detail = str(first.get("detail") or f"Site '{site}' answered {http_status}.")
+    told = str(first.get("detail") or "")
+    detail = told or f"Site '{site}' answered {http_status}."
     kind = {400: BadRequest, 403: Forbidden, 404: NotFound, 409: Conflict}.get(http_status)
     if http_status == 412:
         return PreconditionFailed(
@@ -170,6 +171,7 @@ def refusal(site: str, http_status: int, errors: list[dict[str, Any]]) -> Protec
     if kind is None or not code:
         # a proxy's page, an overloaded or a broken Protector: whether the request was applied is unknown
         return RemoteSiteUnreachable(
-            f"Site '{site}' answered {http_status}: {detail}", remedy=f"Check protector-api at site '{site}'."
+            f"Site '{site}' answered {http_status}: {told}" if told else detail,
+            remedy=f"Check protector-api at site '{site}'.",
         )
     return kind(detail, code=code, remedy=remedy)
