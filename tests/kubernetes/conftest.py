@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from support.kubernetes.fixtures import light_namespace, light_planes
+from support.kubernetes.fixtures import light_namespace, light_planes, namespace, planes
 
-__all__ = ["light_namespace", "light_planes"]
+__all__ = ["light_namespace", "light_planes", "namespace", "planes"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

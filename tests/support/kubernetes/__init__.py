@@ -25,22 +25,28 @@ A plane (`sandbox.kubernetes.plane.Plane`), light or not:
     plane.freeze() .thaw() .kill() .start() .wait() .restart()    the whole plane; data and port stay. A test that breaks a plane mends it.
     plane.apiserver, plane.controllers            each a `Child`: freeze thaw crash kill start
 
-Only on `planes.cluster1` and `.cluster2` (`sandbox.kubernetes.world.Cluster`, which also has all of the above):
+Only on `planes.cluster1` and `.cluster2` (`sandbox.kubernetes.cluster.Cluster`, which also has all of the above):
 
     cluster.virtctl("start", "vm1", "-n", ns) -> str
+    cluster.nodes                                 their names
     cluster.virt_api, cluster.virt_controller     supervised `Child`ren (they come back half a second after a crash)
     cluster.agent                                 the machines and guests (`sandbox.kubernetes.agent.client.AgentControl`):
-        .set(boot=2, stop=3, pod=1)               seconds a guest boots, shuts down, a Pod starts; all 0 at first
-        .guest(ns, vm, "crash" | "poweroff" | "hang" | "unhang")    hang: ignores shutdown, dies at the end of its grace period
+        .set(boot=2, stop=3, pod=1, write=0.2)    seconds a guest boots, shuts down, a Pod starts, between two writes; 0, 0, 0, 1 at first
+        .guest(ns, vm, "crash" | "poweroff")      by itself, now
+        .guest(ns, vm, "hang" | "stick" | "silence" | "recover")    hang: ignores shutdown, killed at the end of its grace period;
+                                                  stick: cannot even be killed (Terminating until recover); silence: guest agent mute
         .fail_boots(ns, vm, count)                its next boots fail
         .node(name, "dead" | "mute" | "alive")    dead: guests lost; mute: kubelet and virt-handler silent, guests go on
         .site("off" | "on")                       every node at once
-        .state()                                  {"nodes": {name: mode}, "guests": {"ns/vm": {...}}, "times": {...}}
+        .guests(ns, vm)                           what really runs: [{"node", "state", "disks": {volume: generation}, "blocked", ...}],
+                                                  two entries where a VM runs twice
+        .state()                                  {"nodes": {name: mode}, "guests": {"ns/vm": [...]}, "times": {...}}
         .reset()                                  no delays, no faults, every node alive
     cluster.power_off() / cluster.power_on()      the site: its nodes lose their guests, its control plane is killed; and back, ready
 
 `support.kubernetes.machines` has `virtual_machine(ns, name, strategy="Always", claims=(), ...)`,
-`bind_disk(plane, ns, claim, handle)` and waits (`running`, `gone`); `sandbox.kubernetes.client.wait_until(what, seconds, ask)` waits for anything.
+`bind_disk(plane, ns, claim, handle)` and waits (`running`, `shows`, `gone`), `status`, `set_strategy`;
+`sandbox.kubernetes.client.wait_until(what, seconds, ask)` waits for anything.
 
 `planes` keeps state for the whole session: use `namespace`, undo what you break (`agent.reset()`, `thaw`).
 """

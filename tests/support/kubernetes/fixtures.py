@@ -7,6 +7,27 @@ import pytest
 
 from sandbox.kubernetes.light import LightPlanes
 from sandbox.kubernetes.plane import Plane
+from sandbox.kubernetes.world import World
+
+
+@pytest.fixture(scope="session")
+def planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Two clusters with KubeVirt and a plain one."""
+    world = World(tmp_path_factory.mktemp("planes"))
+    try:
+        world.start()
+        yield world
+    finally:
+        world.stop()
+
+
+@pytest.fixture
+def namespace(planes: World) -> Iterator[str]:
+    """A fresh one on each plane. Deleted afterwards, without waiting: what is stuck in it is the test's own affair."""
+    name = _fresh(list(planes))
+    yield name
+    for plane in planes:
+        plane.api.delete(f"/api/v1/namespaces/{name}")
 
 
 @pytest.fixture(scope="session")

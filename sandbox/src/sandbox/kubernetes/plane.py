@@ -17,6 +17,7 @@ from sandbox.processes import ProcessError
 
 _START_SECONDS = 120.0
 _KUBECTL_SECONDS = 120.0
+_TOKEN_SECONDS = 30 * 24 * 3600
 
 # What this world's stories need: claims are bound, dead nodes noticed and emptied, namespaces deleted, owned objects
 # collected, Deployments make Pods, the roles view and edit grow with what is installed. The rest would only cost memory.
@@ -141,21 +142,25 @@ class Plane:
         )
 
     def service_account_kubeconfig(self, namespace: str, name: str, file: Path) -> Path:
-        """A kubeconfig with a fresh token of a ServiceAccount, good for a month."""
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-        request = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"expirationSeconds": 2592000},
-        }
-        token = self.api.call("POST", path, request)["status"]["token"]
+        """A kubeconfig with a fresh token of a ServiceAccount."""
         return kubeconfig.write(
             file,
             cluster=self.name,
             server=self.url,
             authority=self.pki.authority.certificate,
-            user=kubeconfig.by_token(token),
+            user=kubeconfig.by_token(self.service_account_token(namespace, name)),
         )
+
+    def service_account_token(self, namespace: str, name: str) -> str:
+        """Good for a month."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": _TOKEN_SECONDS},
+        }
+        token: str = self.api.call("POST", path, request)["status"]["token"]
+        return token
 
     def kubectl(self, *arguments: str, given: str = "", kubeconfig: Path | None = None) -> str:
         """What kubectl prints; ProcessError with its words when it fails. `given` is its standard input."""

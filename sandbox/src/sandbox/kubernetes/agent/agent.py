@@ -1,0 +1,170 @@
+"""The agent as a whole: tables, queue and the parts that look at what changed."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import defaultdict
+
+from sandbox.http import serve
+from sandbox.kubernetes.agent import control, door
+from sandbox.kubernetes.agent.api import Api
+from sandbox.kubernetes.agent.disks import Disks, handles
+from sandbox.kubernetes.agent.guests import RECOVER, Guests
+from sandbox.kubernetes.agent.handler import Handler
+from sandbox.kubernetes.agent.kubelet import Kubelet, instance_of
+from sandbox.kubernetes.agent.machines import ALIVE, DEAD, Machines, Times
+from sandbox.kubernetes.agent.nodes import Heart
+from sandbox.kubernetes.agent.queue import Key, WorkQueue
+from sandbox.kubernetes.agent.scheduler import Scheduler
+from sandbox.kubernetes.agent.settings import Settings
+from sandbox.kubernetes.agent.tables import Table, key_of
+from sandbox.kubernetes.client import Object
+
+_POD, _INSTANCE = "pod", "vmi"
+
+
+class Agent:
+    """Everything of one cluster that would need a machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Inside the event loop it will run on."""
+        self.settings = settings
+        self.machines = Machines(settings.nodes)
+        self.guests = Guests()
+        tls = ssl.create_default_context(cafile=settings.authority)
+        self._handler_api = Api(settings.server, tls, settings.handler_token)
+        known = ssl.create_default_context(cafile=settings.authority)
+        known.load_cert_chain(settings.certificate, settings.key)
+        self._api = Api(settings.server, known)
+        self._disks = Disks(settings.storage, settings.cluster)
+        self._queue = WorkQueue(self._look)
+        self._launchers: dict[str, set[str]] = defaultdict(set)
+        self._make_tables()
+        self._make_parts()
+
+    def _make_tables(self) -> None:
+        self._pods = Table("/api/v1/pods", self._pod_changed)
+        self._instances = Table(
+            "/apis/kubevirt.io/v1/virtualmachineinstances", lambda key, item: self._queue.add((_INSTANCE, key))
+        )
+        self._nodes = Table("/api/v1/nodes", lambda key, item: self._retry_unscheduled())
+        self._claims = Table("/api/v1/persistentvolumeclaims", lambda key, item: self._retry_unscheduled())
+        self._volumes = Table("/api/v1/persistentvolumes", lambda key, item: None)
+
+    def _make_parts(self) -> None:
+        self._scheduler = Scheduler(self._api, self._pods, self._nodes, self._claims)
+        self._kubelet = Kubelet(self._api, self._pods, self.guests, self.machines)
+        self._heart = Heart(self._api, self.machines)
+        self._handler = Handler(
+            self._handler_api,
+            self._instances,
+            self.guests,
+            self.machines,
+            self._disks,
+            pods=self._pods_of,
+            handles=lambda instance: handles(instance, self._claims.items, self._volumes.items),
+            touch=self._touch,
+        )
+
+    async def run(self) -> None:
+        """Serve and work until cancelled."""
+        certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.load_cert_chain(self.settings.handler_certificate, self.settings.handler_key)
+        handler = door.make_app(self.guests, self.machines, self._touch)
+        runners = [
+            (await serve(control.make_app(self), port=self.settings.control_port))[0],
+            (await serve(handler, port=self.settings.handler_port, ssl_context=certificate))[0],
+        ]
+        tables = (self._nodes, self._volumes, self._claims, self._pods, self._instances)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for table in tables:
+                    group.create_task(self._api.follow(table.path, table.replace, table.change))
+                for work in (self._heart.run(), self._queue.run(), self._write()):
+                    group.create_task(work)
+        finally:
+            for closing in (*(runner.cleanup() for runner in runners), self._api.close(), self._handler_api.close()):
+                await closing
+            await self._disks.close_session()
+
+    async def _write(self) -> None:
+        """Every guest with replicated disks writes now and then; that is what a failover must not lose."""
+        while True:
+            await asyncio.sleep(max(0.05, self.machines.times.write))
+            writers = [guest for guest in self.guests.running() if guest.disks and self.machines.powered(guest.node)]
+            await asyncio.gather(*(self._disks.write(guest) for guest in writers))
+
+    async def _look(self, key: Key) -> float | None:
+        kind, name = key
+        if kind == _INSTANCE:
+            return await self._handler.look(name)
+        pod = self._pods.items.get(name)
+        if pod is None or not instance_of(pod)[0]:
+            return None
+        if pod["spec"].get("nodeName"):
+            return await self._kubelet.look(pod)
+        if pod["metadata"].get("deletionTimestamp"):
+            return None
+        return await self._scheduler.look(pod)
+
+    def _pod_changed(self, key: str, pod: Object) -> None:
+        """A launcher and its instance are looked at together: each waits for the other."""
+        vm, uid = instance_of(pod)
+        if not vm:
+            return
+        if key in self._pods.items:
+            self._launchers[uid].add(key)
+        else:
+            self._launchers[uid].discard(key)
+            self._kubelet.forget(pod)
+            if not self._launchers[uid]:
+                del self._launchers[uid]
+        self._queue.add((_POD, key))
+        self._queue.add((_INSTANCE, vm))
+
+    def _pods_of(self, uid: str) -> list[Object]:
+        keys = self._launchers.get(uid, set())
+        return [self._pods.items[key] for key in keys if key in self._pods.items]
+
+    def _retry_unscheduled(self) -> None:
+        for key, pod in self._pods.items.items():
+            if not pod["spec"].get("nodeName") and instance_of(pod)[0]:
+                self._queue.add((_POD, key))
+
+    def _touch(self, vm: str) -> None:
+        """Something happened to a VM's guest: its instance and launchers are looked at."""
+        self._queue.add((_INSTANCE, vm))
+        instance = self._instances.items.get(vm)
+        for key in self._launchers.get(instance["metadata"]["uid"], set()) if instance else ():
+            self._queue.add((_POD, key))
+
+    def look_at_everything(self) -> None:
+        """After a change to the played world, which no watch tells."""
+        for pod in self._pods.items.values():
+            if instance_of(pod)[0]:
+                self._queue.add((_POD, key_of(pod)))
+        for vm in {*self._instances.items, *(guest.vm for guest in self.guests.by_uid.values())}:
+            self._queue.add((_INSTANCE, vm))
+
+    def set_node(self, node: str, mode: str) -> None:
+        """Change a node's mode (ValueError for a name or mode there is not). The guests of a dead one are lost."""
+        self.machines.set(node, mode)
+        if mode == DEAD:
+            self.guests.lose(node)
+
+    def reset(self) -> None:
+        """No delays, no faults, every node alive."""
+        self.machines.times = Times()
+        self.machines.boot_failures.clear()
+        for node in self.machines.modes:
+            self.set_node(node, ALIVE)
+        for guest in self.guests.by_uid.values():
+            guest.do(RECOVER)
+
+    def state(self) -> dict[str, object]:
+        """For the control port. Two copies of one VM are both listed."""
+        told: dict[str, list[dict[str, object]]] = defaultdict(list)
+        for guest in self.guests.by_uid.values():
+            told[guest.vm].append(guest.as_json())
+        return {"cluster": self.settings.cluster, **self.machines.as_json(), "guests": told}

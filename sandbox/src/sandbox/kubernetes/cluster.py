@@ -1,0 +1,127 @@
+"""A workload cluster: a plane with KubeVirt on it, and the agent that plays its machines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sandbox.kubernetes.agent.client import AgentControl
+from sandbox.kubernetes.agent.settings import Settings
+from sandbox.kubernetes.child import Child
+from sandbox.kubernetes.client import wait_until
+from sandbox.kubernetes.kubevirt import NAMESPACE, KubeVirt
+from sandbox.kubernetes.plane import Plane, Timing, run
+from sandbox.kubernetes.ports import free_port
+
+_START_SECONDS = 60.0
+
+
+class Cluster(Plane):
+    """What `Plane` promises holds for KubeVirt's programs too: they are killed, frozen and started with the API server."""
+
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        programs: Mapping[str, Path],
+        *,
+        nodes: Sequence[str],
+        storage: str = "",
+        timing: Timing | None = None,
+    ) -> None:
+        """`storage`: URL of the door to replicated disks; without it all disks are ordinary."""
+        super().__init__(name, directory, programs, timing=timing)
+        self.nodes = tuple(nodes)
+        self.kubevirt = KubeVirt(self, programs)
+        self._storage = storage
+        self._control_port = free_port()
+        self.agent = AgentControl(self._control_port)
+        file = directory / "agent.json"
+        command = [sys.executable, "-m", "sandbox.kubernetes.agent", str(file)]
+        self._agent_file = file
+        self.machines = Child("node-agent", command, directory / "node-agent.log", supervised=True)
+
+    @property
+    def virt_api(self) -> Child:
+        """Webhooks and subresources."""
+        return self.kubevirt.api
+
+    @property
+    def virt_controller(self) -> Child:
+        """VirtualMachines and their instances."""
+        return self.kubevirt.controller
+
+    @property
+    def children(self) -> list[Child]:
+        """Without the agent: machines are no part of the control plane."""
+        return [*self.kubevirt.children, *super().children]
+
+    def bring_up(self) -> None:
+        """From nothing to a cluster on which VMs run."""
+        super().start()
+        super().wait()
+        self.kubevirt.install()
+        self._start_machines()
+        self.kubevirt.start()
+        self.wait()
+
+    def start(self) -> None:
+        """Everything that `kill` ended."""
+        super().start()
+        self.kubevirt.start()
+
+    def wait(self) -> None:
+        """Until VMs can be created and run."""
+        super().wait()
+        self.kubevirt.wait()
+        self.agent.wait()
+        wait_until(f"the nodes of {self.name}", _START_SECONDS, self._has_nodes)
+
+    def stop(self) -> None:
+        """Everything, and its machines."""
+        super().stop()
+        self.machines.kill()
+
+    def power_off(self) -> None:
+        """The site loses power: guests are gone, and so is whoever could tell."""
+        self.kill()
+        self.agent.site("off")
+
+    def power_on(self) -> None:
+        """The site comes back, with what its disks hold; ready when this returns."""
+        self.agent.site("on")
+        self.start()
+        self.wait()
+
+    def virtctl(self, *arguments: str) -> str:
+        """What virtctl prints; ProcessError with its words when it fails."""
+        return run([str(self.programs["virtctl"]), f"--kubeconfig={self.kubeconfig}", *arguments])
+
+    def _start_machines(self) -> None:
+        """As KubeVirt's own virt-handler for what only it may write."""
+        certificate = self.kubevirt.certificates / "kubevirt-virt-handler-server-certs"
+        Settings(
+            cluster=self.name,
+            nodes=self.nodes,
+            server=self.url,
+            authority=str(self.pki.authority.certificate),
+            certificate=str(self.pki.admin.certificate),
+            key=str(self.pki.admin.key),
+            handler_token=self.service_account_token(NAMESPACE, "kubevirt-handler"),
+            control_port=self._control_port,
+            handler_port=self.kubevirt.handler_port,
+            handler_certificate=f"{certificate}.crt",
+            handler_key=f"{certificate}.key",
+            storage=self._storage,
+        ).write(self._agent_file)
+        self.machines.start()
+
+    def _has_nodes(self) -> bool:
+        """Ready and without the taint that a node has before it is."""
+        listed = {node["metadata"]["name"]: node for node in self.api.items("/api/v1/nodes")}
+        return all(name in listed and not _is_new(listed[name]["spec"].get("taints") or []) for name in self.nodes)
+
+
+def _is_new(taints: Sequence[Mapping[str, str]]) -> bool:
+    return any(taint["key"] in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable") for taint in taints)
