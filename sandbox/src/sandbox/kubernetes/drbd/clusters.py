@@ -1,0 +1,73 @@
+"""What the DRBD world does on Kubernetes clusters: quorum taints on nodes, and the DRBD Operator's part."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.kubernetes.drbd.kube import Kube, KubeError
+from sandbox.kubernetes.drbd.operator import Operator
+from sandbox.kubernetes.drbd.taints import TaintAgent, Wanted
+from sandbox.kubernetes.drbd.world import Drbd
+
+
+@dataclass
+class _Attached:
+    kube: Kube
+    agent: TaintAgent | None
+    operator: Operator | None
+    tasks: list[asyncio.Task[None]]
+
+
+class Clusters:
+    """The clusters this world was given a kubeconfig of."""
+
+    def __init__(self, drbd: Drbd, wanted: Wanted) -> None:
+        self._drbd = drbd
+        self._wanted = wanted
+        self._attached: dict[str, _Attached] = {}
+
+    async def attach(self, name: str, kubeconfig: Path, period: float, *, taints: bool, operator: bool) -> None:
+        """Begin to look after a cluster, every `period` seconds; an earlier attachment ends."""
+        kube = Kube(kubeconfig)
+        await self.release(name)
+        agent = TaintAgent(kube, lambda: self._wanted.of(name), period) if taints else None
+        player = Operator(kube, self._drbd, name, period) if operator else None
+        tasks = [asyncio.create_task(part.run()) for part in (agent, player) if part is not None]
+        self._attached[name] = _Attached(kube, agent, player, tasks)
+
+    async def look(self, name: str) -> None:
+        """One round now, where it is attached; what cannot be reached has its turn later."""
+        attached = self._attached.get(name)
+        if attached is not None and attached.agent is not None:
+            with contextlib.suppress(KubeError, OSError, TimeoutError):
+                await attached.agent.sync()
+
+    async def release(self, name: str) -> None:
+        """Let go of a cluster; its taints stay as they are."""
+        attached = self._attached.pop(name, None)
+        if attached is None:
+            return
+        for task in attached.tasks:
+            task.cancel()
+        await asyncio.gather(*attached.tasks, return_exceptions=True)
+        await attached.kube.close()
+
+    async def close(self) -> None:
+        """Let go of all."""
+        for name in list(self._attached):
+            await self.release(name)
+
+    def as_json(self) -> dict[str, Any]:
+        """Who is attached, and how often a taint was put back."""
+        return {
+            name: {
+                "taints": each.agent is not None,
+                "operator": each.operator is not None,
+                "put_back": each.agent.put_back if each.agent else 0,
+            }
+            for name, each in self._attached.items()
+        }
