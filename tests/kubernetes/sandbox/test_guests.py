@@ -1,5 +1,7 @@
 """Real KubeVirt sees played guests as it would see real ones."""
 
+import datetime
+
 import pytest
 
 from sandbox.kubernetes.client import wait_until

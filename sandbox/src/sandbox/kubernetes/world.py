@@ -9,6 +9,7 @@ from pathlib import Path
 from sandbox.kubernetes import binaries
 from sandbox.kubernetes.cluster import Cluster
 from sandbox.kubernetes.plane import Plane
+from sandbox.kubernetes.storage import Storage
 
 PROGRAMS = (
     "etcd",
@@ -23,15 +24,18 @@ PROGRAMS = (
 NODES = ("node1", "node2")
 
 
-class World:
-    """`cluster1`, `cluster2` and `quorum`, each in a folder of its own under `directory`."""
+CLUSTERS = ("cluster1", "cluster2")
 
-    def __init__(self, directory: Path, *, storage: str = "", say: binaries.Say = print) -> None:
-        """`storage`: URL of the door to replicated disks (sandbox.kubernetes.drbd); without it all disks are ordinary."""
+
+class World:
+    """`cluster1`, `cluster2` and `quorum`, each in a folder of its own under `directory`, and the `storage` that the first two share."""
+
+    def __init__(self, directory: Path, *, say: binaries.Say = print) -> None:
         programs = binaries.ensure(PROGRAMS, say)
+        nodes = {name: [f"{name}-{node}" for node in NODES] for name in CLUSTERS}
+        self.storage = Storage(directory, nodes)
         self.cluster1, self.cluster2 = (
-            Cluster(name, directory / name, programs, nodes=[f"{name}-{node}" for node in NODES], storage=storage)
-            for name in ("cluster1", "cluster2")
+            Cluster(name, directory / name, programs, nodes=nodes[name], storage=self.storage.url) for name in CLUSTERS
         )
         self.quorum = Plane("quorum", directory / "quorum", programs)
 
@@ -44,13 +48,18 @@ class World:
         yield from (self.cluster1, self.cluster2, self.quorum)
 
     def start(self) -> None:
-        """All three at once, until each is ready."""
+        """All at once, until each is ready."""
+        self.storage.start()
         self.quorum.start()
         with ThreadPoolExecutor(len(self.clusters)) as pool:
             list(pool.map(Cluster.bring_up, self.clusters))
         self.quorum.wait()
+        self.storage.wait()
+        for cluster in self.clusters:
+            self.storage.watch_over(cluster.name, cluster.kubeconfig)
 
     def stop(self) -> None:
         """End everything at once."""
         for plane in self:
             plane.stop()
+        self.storage.child.kill()

@@ -147,18 +147,31 @@ class Agent:
         for vm in {*self._instances.items, *(guest.vm for guest in self.guests.by_uid.values())}:
             self._queue.add((_INSTANCE, vm))
 
-    def set_node(self, node: str, mode: str) -> None:
-        """Change a node's mode (ValueError for a name or mode there is not). The guests of a dead one are lost."""
-        self.machines.set(node, mode)
-        if mode == DEAD:
+    async def set_node(self, node: str, mode: str) -> None:
+        """Change a node's mode (ValueError for a name or mode there is not). The guests of a dead one are lost, and its disks are down."""
+        before = self.machines.modes.get(node)
+        self.machines.check(node, mode)
+        if before == DEAD != mode:
+            await self._disks.power(node, on=True)
+        self.machines.modes[node] = mode
+        if mode == DEAD != before:
             self.guests.lose(node)
+            await self._disks.power(node, on=False)
 
-    def reset(self) -> None:
+    async def set_site(self, mode: str) -> None:
+        """Every node, and the site's power for its disks."""
+        if mode != DEAD:
+            await self._disks.power("", on=True)
+        for node in self.machines.modes:
+            await self.set_node(node, mode)
+        if mode == DEAD:
+            await self._disks.power("", on=False)
+
+    async def reset(self) -> None:
         """No delays, no faults, every node alive."""
         self.machines.times = Times()
         self.machines.boot_failures.clear()
-        for node in self.machines.modes:
-            self.set_node(node, ALIVE)
+        await self.set_site(ALIVE)
         for guest in self.guests.by_uid.values():
             guest.do(RECOVER)
 

@@ -11,9 +11,10 @@ GET  /state
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
+import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from sandbox.kubernetes.agent.agent import Agent
 
 
+_Act = Callable[[web.Request, dict[str, Any]], Awaitable[None]]
+
+
 @web.middleware
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
@@ -33,15 +37,18 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.json_response({"error": str(error)}, status=error.status)
     except ValueError as error:
         return web.json_response({"error": str(error)}, status=400)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return web.json_response({"error": f"the storage world does not answer: {error}"}, status=502)
 
 
 def make_app(agent: Agent) -> web.Application:
     """All routes; each answer is the state afterwards."""
     app = web.Application(middlewares=[_errors])
+    routes = _Routes(agent)
 
-    def add(path: str, act: Callable[[web.Request, dict[str, object]], None]) -> None:
+    def add(path: str, act: _Act) -> None:
         async def handle(request: web.Request) -> web.Response:
-            act(request, await json_body(request))
+            await act(request, await json_body(request))
             agent.look_at_everything()
             return web.json_response(agent.state())
 
@@ -51,38 +58,48 @@ def make_app(agent: Agent) -> web.Application:
         return web.json_response(agent.state())
 
     app.router.add_get("/state", state)
-    add("/times", lambda request, body: agent.machines.times.change(body))  # type: ignore[arg-type]  # it checks each value
-    add("/guests/{namespace}/{vm}", lambda request, body: _guest(agent, request, body))
-    add("/guests/{namespace}/{vm}/boot-failures", lambda request, body: _fail_boots(agent, request, body))
-    add("/nodes/{name}", lambda request, body: agent.set_node(request.match_info["name"], str(body.get("mode"))))
-    add("/site", lambda request, body: _site(agent, body))
-    add("/reset", lambda request, body: agent.reset())
+    add("/times", routes.times)
+    add("/guests/{namespace}/{vm}", routes.guest)
+    add("/guests/{namespace}/{vm}/boot-failures", routes.fail_boots)
+    add("/nodes/{name}", routes.node)
+    add("/site", routes.site)
+    add("/reset", routes.reset)
     return app
+
+
+class _Routes:
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+
+    async def times(self, request: web.Request, body: dict[str, Any]) -> None:
+        self._agent.machines.times.change(body)
+
+    async def guest(self, request: web.Request, body: dict[str, Any]) -> None:
+        """To each that runs; two of one VM, which should never be, are both meant."""
+        running = [guest for guest in self._agent.guests.of(_vm(request)) if guest.state == RUNNING]
+        if not running:
+            raise ControlError(f"no guest of {_vm(request)} runs in {self._agent.settings.cluster}", 409)
+        for guest in running:
+            guest.do(str(body.get("do")))
+
+    async def fail_boots(self, request: web.Request, body: dict[str, Any]) -> None:
+        count = body.get("count")
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise ControlError('give "count" as a whole number, 0 or more')
+        self._agent.machines.boot_failures[_vm(request)] = count
+
+    async def node(self, request: web.Request, body: dict[str, Any]) -> None:
+        await self._agent.set_node(request.match_info["name"], str(body.get("mode")))
+
+    async def site(self, request: web.Request, body: dict[str, Any]) -> None:
+        modes = {"on": ALIVE, "off": DEAD}
+        if body.get("power") not in modes:
+            raise ControlError('give "power" as "on" or "off"')
+        await self._agent.set_site(modes[str(body["power"])])
+
+    async def reset(self, request: web.Request, body: dict[str, Any]) -> None:
+        await self._agent.reset()
 
 
 def _vm(request: web.Request) -> str:
     return f"{request.match_info['namespace']}/{request.match_info['vm']}"
-
-
-def _guest(agent: Agent, request: web.Request, body: dict[str, object]) -> None:
-    """To each that runs; two of one VM, which should never be, are both meant."""
-    running = [guest for guest in agent.guests.of(_vm(request)) if guest.state == RUNNING]
-    if not running:
-        raise ControlError(f"no guest of {_vm(request)} runs in {agent.settings.cluster}", 409)
-    for guest in running:
-        guest.do(str(body.get("do")))
-
-
-def _fail_boots(agent: Agent, request: web.Request, body: dict[str, object]) -> None:
-    count = body.get("count")
-    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise ControlError('give "count" as a whole number, 0 or more')
-    agent.machines.boot_failures[_vm(request)] = count
-
-
-def _site(agent: Agent, body: dict[str, object]) -> None:
-    modes = {"on": ALIVE, "off": DEAD}
-    if body.get("power") not in modes:
-        raise ControlError('give "power" as "on" or "off"')
-    for node in agent.machines.modes:
-        agent.set_node(node, modes[str(body["power"])])

@@ -29,7 +29,8 @@ class Disks:
     """Opens, writes and closes what a guest uses. Without a storage world, and for volumes it does not know, disks are ordinary."""
 
     def __init__(self, storage: str, cluster: str) -> None:
-        self._root = f"{storage}/devices/{quote(cluster)}" if storage else ""
+        self._storage, self._cluster = storage, quote(cluster)
+        self._root = f"{storage}/devices/{self._cluster}" if storage else ""
         self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
 
     async def close_session(self) -> None:
@@ -73,6 +74,14 @@ class Disks:
                 await self._post(guest.node, volume, "close")
             except (DiskRefused, aiohttp.ClientError, TimeoutError) as error:
                 _log.warning("%s on %s was not closed: %s", volume, guest.node, error)
+
+    async def power(self, node: str, *, on: bool) -> None:
+        """A machine's disks go down and come back with it; an empty name is the whole site (an aiohttp.ClientError when nobody answers)."""
+        if not self._storage:
+            return
+        place = f"targets/{self._cluster}/{quote(node)}" if node else f"sites/{self._cluster}"
+        async with self._session.post(f"{self._storage}/{place}/{'up' if on else 'down'}") as answer:
+            answer.raise_for_status()
 
     async def _post(self, node: str, volume: str, verb: str) -> int | None:
         """The generation, None for a volume that is not replicated."""

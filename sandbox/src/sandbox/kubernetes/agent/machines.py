@@ -46,13 +46,12 @@ class Machines:
         """Whether its guests run."""
         return self.modes.get(node) != DEAD
 
-    def set(self, node: str, mode: str) -> None:
-        """Change one node (ValueError for a name or mode there is not)."""
+    def check(self, node: str, mode: str) -> None:
+        """ValueError for a name or mode there is not."""
         if node not in self.modes:
             raise ValueError(f"there is no node {node!r}; there are {', '.join(self.modes)}")
         if mode not in MODES:
             raise ValueError(f"{mode!r} is none of {', '.join(MODES)}")
-        self.modes[node] = mode
 
     def fails_boot(self, vm: str) -> bool:
         """Whether this boot fails, as was asked for; each asked-for failure happens once."""
