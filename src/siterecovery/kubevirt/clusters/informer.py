@@ -57,6 +57,7 @@ class Informer:
         self._resync = resync
         self._silence = silence
         self._longest_pause = longest_pause
+        self._lasted = min(5.0, silence / 2)
         self._clock = clock or SystemClock()
         self._objects: dict[Key, Object] = {}
         self._told: list[Callable[[Change], None]] = []
@@ -94,22 +95,21 @@ class Informer:
     async def _follow(self) -> None:
         failures = 0
         while True:
+            begun = self._clock.monotonic()
             try:
                 if not self._version:
                     await self._list()
-                failures = 0
                 await self._watch()
             except base.Gone:
                 self._version = ""
-            except base.TimedOut:
-                LOG.info("%s: silence while watching %s: connecting again", self._cluster.name, self._resource.plural)
             except base.ClusterError as error:
-                failures += 1
                 LOG.warning("%s", error)
-                await self._clock.sleep(self._pause(failures))
+            # A watch that has lasted ended by the server's own limit, or fell silent: it goes on at once. All else is asked more and more rarely.
+            failures = 0 if self._clock.monotonic() - begun >= self._lasted else failures + 1
+            await self._clock.sleep(self._pause(failures) if failures > 1 else 0.0)
 
     def _pause(self, failures: int) -> float:
-        longest = min(self._longest_pause, 0.5 * 2.0 ** min(failures - 1, 10))
+        longest = min(self._longest_pause, 0.25 * 2.0 ** min(failures - 1, 10))
         return longest * random.uniform(0.5, 1.0)
 
     async def _list(self) -> None:
