@@ -17,6 +17,9 @@ from sandbox.kubernetes.drbd.handshake import Verdict, meet
 from sandbox.kubernetes.drbd.model import Disk, Node, Replica, Resource, Sync
 from sandbox.kubernetes.drbd.quorum import judge
 
+# Piraeus copies the labels of a Kubernetes node to properties of its satellite.
+TOPOLOGY = "Aux/topology/siterecovery.trilio.io/cluster"
+
 
 @dataclass
 class Settings:
@@ -44,6 +47,7 @@ class Drbd:
         """A satellite joins; its name must be new (ValueError)."""
         if node.name in self.nodes:
             raise ValueError(f"a node {node.name} exists already, in {self.nodes[node.name].cluster}")
+        node.props.setdefault(TOPOLOGY, node.cluster)
         self.nodes[node.name] = node
         return node
 

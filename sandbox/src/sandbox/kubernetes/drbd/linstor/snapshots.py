@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.kubernetes.drbd import snapshots
-from sandbox.kubernetes.drbd.controller import Controller, Told
+from sandbox.kubernetes.drbd.controller import Controller, Refused, Told
 from sandbox.kubernetes.drbd.linstor import codes
 from sandbox.kubernetes.drbd.linstor.answers import change, read
 from sandbox.kubernetes.drbd.linstor.clusterwide import chosen
@@ -22,6 +22,7 @@ def add_routes(router: web.UrlDispatcher, controller: Controller, render: Render
     """Below one resource definition, and the view over all."""
     routes = _Snapshots(controller, render)
     router.add_get("/v1/view/snapshots", read(routes.view))
+    router.add_post("/v1/actions/snapshot/multi", change(routes.take_many, 201))
     router.add_get(_ROOT + "/snapshots", read(routes.list))
     router.add_post(_ROOT + "/snapshots", change(routes.take, 201))
     router.add_get(_ROOT + "/snapshots/{snapshot}", read(routes.show))
@@ -60,6 +61,22 @@ class _Snapshots:
         resource, name = self._named(request), str(body.get("name", ""))
         snapshots.take(self._controller, resource, name, body.get("nodes") or [])
         return _CREATED, f"New snapshot '{name}' of resource '{resource.name}' registered.", Told()
+
+    async def take_many(self, request: web.Request, body: dict[str, Any]) -> tuple[int, str, Told]:
+        """Several resources at one instant: all or none."""
+        wanted = [
+            (self._controller.resource(str(one.get("resource_name", ""))), one) for one in body.get("snapshots") or []
+        ]
+        taken: list[tuple[Resource, str]] = []
+        try:
+            for resource, one in wanted:
+                snapshots.take(self._controller, resource, str(one.get("name", "")), one.get("nodes") or [])
+                taken.append((resource, str(one["name"])))
+        except Refused:
+            for resource, name in taken:
+                snapshots.delete(self._controller, resource, name)
+            raise
+        return _CREATED, "New snapshots registered.", Told()
 
     async def delete(self, request: web.Request, body: dict[str, Any]) -> tuple[int, str, Told]:
         resource, name = self._named(request), request.match_info["snapshot"]

@@ -1,0 +1,17 @@
+"""LINSTOR's properties that this driver reads and writes. `Aux/…` are ours: LINSTOR keeps them and does nothing by them."""
+
+AUTO_QUORUM = "DrbdOptions/auto-quorum"
+"""Until LINSTOR 1.30 the switch of automatic quorum; later ones accept it with a warning and go by who set `QUORUM`."""
+QUORUM = "DrbdOptions/Resource/quorum"
+ON_NO_QUORUM = "DrbdOptions/Resource/on-no-quorum"
+AUTO_TIEBREAKER = "DrbdOptions/auto-add-quorum-tiebreaker"
+SET_BY = "Internal/Drbd/QuorumSetBy"
+BY_USER = "user"
+
+FORCED = "Aux/siterecovery/quorum-before"
+"""JSON of the settings before quorum was switched off for a forced failover; there as long as it is to be restored."""
+COPY_OF = "Aux/siterecovery/copy-of"
+"""On a copy for a test failover: the volume it was made from."""
+DISCARDING = "Aux/siterecovery/discarding/"
+"""With a node's name: the storage pool of the replica there that is being made anew."""
+POOL = "StorPoolName"
