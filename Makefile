@@ -60,6 +60,13 @@ kube: setup
 test-kubernetes: kube
 	$(BIN)/pytest -q tests/kubernetes
 
+# Three clusters to play with, detached: source .sandbox/kubernetes/env
+kubernetes-up: setup
+	@$(BIN)/sandbox kubernetes up
+
+kubernetes-down: setup
+	@$(BIN)/sandbox kubernetes down
+
 # How fast it is, as ratios (benchmarks/README.md); about fifteen minutes. BENCH="--sizes 1,10" for less.
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)
@@ -72,5 +79,5 @@ sandbox-down: setup
 
 # What runs is ended first: without its state directory nobody would find it again.
 clean:
-	@test ! -x $(BIN)/sandbox || $(BIN)/sandbox down
+	@test ! -x $(BIN)/sandbox || { $(BIN)/sandbox down; $(BIN)/sandbox kubernetes down; }
 	rm -rf $(VENV) .sandbox .mypy_cache .ruff_cache .pytest_cache

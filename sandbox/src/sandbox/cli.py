@@ -6,6 +6,7 @@ sandbox fault VERB ...            make something go wrong, and right again (`san
 sandbox check ...                 look at both clouds, arrays and databases for what must never be
 sandbox world                     only the world, in the foreground
 sandbox array                     only the arrays, in the foreground
+sandbox kubernetes up | down ...  three Kubernetes clusters, two of them with KubeVirt
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from sandbox import verbs
 from sandbox.array import standalone
 from sandbox.demo import command
+from sandbox.kubernetes import command as kubernetes
 from sandbox.processes import ProcessError, end_with_parent
 from sandbox.stack import Stack
 from sandbox.world import World, WorldConfig
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_arguments(fault)
     fault.set_defaults(run=verbs.run)
     command.add_arguments(commands.add_parser("demo", help="watch a disaster being survived"))
+    kubernetes.add_arguments(commands.add_parser("kubernetes", help="three Kubernetes clusters, detached"))
     commands.add_parser("check", help="look for what must never be")
     return parser
 

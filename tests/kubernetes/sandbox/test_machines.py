@@ -4,6 +4,7 @@ import pytest
 
 from sandbox.kubernetes.client import wait_until
 from sandbox.kubernetes.cluster import Cluster
+from sandbox.kubernetes.world import World
 from support.kubernetes.machines import instance_path, look, running, set_strategy, status, virtual_machine
 
 PATIENCE = 90.0
@@ -65,15 +66,17 @@ def test_mute_node_runs_on_unseen(cluster: Cluster, namespace: str, vm: str) -> 
     wait_until("the end of the guest", PATIENCE, lambda: cluster.agent.guests(namespace, vm) == [])
 
 
-def test_site_that_comes_back_starts_its_vms_by_itself(cluster: Cluster, namespace: str, vm: str) -> None:
+def test_site_that_comes_back_starts_its_vms_by_itself(
+    planes: World, cluster: Cluster, namespace: str, vm: str
+) -> None:
     """After a power failure the API is gone with the guests; when power returns, KubeVirt restarts what is Always."""
     before = look(cluster.api, instance_path(namespace, vm))["metadata"]["uid"]
 
-    cluster.power_off()
+    planes.power_off(cluster)
     with pytest.raises(OSError, match="refused"):
         cluster.api.get("/readyz")
     assert cluster.agent.guests(namespace, vm) == []
-    cluster.power_on()
+    planes.power_on(cluster)
 
     wait_until(
         "another instance",

@@ -42,7 +42,14 @@ Only on `planes.cluster1` and `.cluster2` (`sandbox.kubernetes.cluster.Cluster`,
                                                   two entries where a VM runs twice
         .state()                                  {"nodes": {name: mode}, "guests": {"ns/vm": [...]}, "times": {...}}
         .reset()                                  no delays, no faults, every node alive
-    cluster.power_off() / cluster.power_on()      the site: its nodes lose their guests, its control plane is killed; and back, ready
+
+And on the world itself:
+
+    planes.power_off(plane) / planes.power_on(plane)    a whole site: guests, disks and control plane are gone; and back, ready
+    planes.storage                                `sandbox.kubernetes.storage.Storage`: .url (its control port, see
+                                                  sandbox.kubernetes.drbd.control), .linstor (URL of LINSTOR's REST)
+        .create_volume(handle, *nodes) .generations(handle) .get(path) .post(path, **body) .watch_over(cluster, kubeconfig, period, operator=)
+                                                  quorum taints are kept on both workload clusters every 5 s from the start
 
 `support.kubernetes.machines` has `virtual_machine(ns, name, strategy="Always", claims=(), ...)`,
 `bind_disk(plane, ns, claim, handle)` and waits (`running`, `shows`, `gone`), `status`, `set_strategy`;

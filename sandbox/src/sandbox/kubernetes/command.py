@@ -1,0 +1,79 @@
+"""`sandbox kubernetes ...`: three clusters in the background, to play with."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from pathlib import Path
+
+from sandbox.kubernetes import served, verbs
+from sandbox.kubernetes.detached import Detached
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """up, down, status, fault, world."""
+    commands = parser.add_subparsers(dest="kubernetes", required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("up", _up, "cluster1, cluster2 and the quorum cluster, detached"),
+        ("down", _down, "end them"),
+        ("status", _status, "what runs, and where"),
+        ("world", _world, "what `up` starts, in the foreground"),
+        ("fault", _fault, "make something go wrong"),
+    ):
+        command = commands.add_parser(name, help=text)
+        default = Path(os.environ.get("SANDBOX_KUBERNETES", ".sandbox/kubernetes"))
+        command.add_argument(
+            "--state",
+            type=Path,
+            default=default,
+            help="their directory (default: SANDBOX_KUBERNETES or .sandbox/kubernetes)",
+        )
+        command.set_defaults(run=run)
+        if name == "fault":
+            verbs.add_arguments(command)
+
+
+def _up(parsed: argparse.Namespace) -> int:
+    detached = Detached(parsed.state)
+    print("Starting what does not run yet; half a minute and 3 GB ...", flush=True)
+    detached.up(say=lambda line: print(line, flush=True))
+    _status(parsed)
+    print(
+        f"\nTo use them:  source {detached.state / 'env'}   then `kubectl --context cluster2 get vm -A`, `virtctl`, `helm`"
+    )
+    return 0
+
+
+def _down(parsed: argparse.Namespace) -> int:
+    detached = Detached(parsed.state)
+    print("stopped the clusters" if detached.down() else f"nothing ran in {detached.state}")
+    return 0
+
+
+def _status(parsed: argparse.Namespace) -> int:
+    """0 when the world runs; 1 otherwise."""
+    detached = Detached(parsed.state)
+    if detached.process is None:
+        print(f"nothing runs in {detached.state}")
+        return 1
+    world = detached.description
+    print(f"{'world':<16} running, pid {detached.process.pid}, control {world['control']}")
+    for name, plane in world["planes"].items():
+        machines = f"   machines {plane['agent']} ({', '.join(plane['nodes'])})" if "agent" in plane else ""
+        print(f"{name:<16} {plane['url']}{machines}")
+    print(f"{'LINSTOR':<16} {world['linstor']}   disks {world['storage']}")
+    for name in served.KUBECONFIGS:
+        print(f"{'kubeconfig':<16} {detached.state / f'{name}.kubeconfig'}")
+    return 0
+
+
+def _fault(parsed: argparse.Namespace) -> int:
+    verbs.run(parsed, Detached(parsed.state))
+    return 0
+
+
+def _world(parsed: argparse.Namespace) -> int:
+    parsed.state.mkdir(parents=True, exist_ok=True)
+    asyncio.run(served.run(parsed.state.resolve()))
+    return 0
