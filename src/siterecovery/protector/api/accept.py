@@ -1,6 +1,6 @@
 """How a request becomes an operation: look, ask around, look again, and write everything in one transaction.
 
-The first look refuses cheaply. Then the peer and the clouds are asked, outside of any transaction. In the transaction the group's row is
+The first look refuses cheaply. Then the peer and the clouds are asked side by side, outside of any transaction. In the transaction the group's row is
 locked, the rules are asked once more of what is true by then, and the operation, the hold and the group's passing status are written
 together: an accepted operation always holds its group, a refused one has changed nothing.
 """
@@ -27,6 +27,7 @@ from siterecovery.protector.domain.plan import Plan, PlannedPolicy
 from siterecovery.protector.domain.protection_group import ProtectionGroup
 from siterecovery.protector.domain.states import OperationType
 from siterecovery.protector.store.base import Transaction
+from siterecovery.workflow.abreast import abreast
 
 LOG = logging.getLogger(__name__)
 
@@ -65,9 +66,7 @@ def accept(call: Call, wish: Wish) -> Operation:
     check_available(call, wish.ask.type)
     seen = store.run(lambda tx: lookup.picture(tx, call, lookup.group(tx, call)))
     admission.check_conflicts(wish.ask, seen)
-    peer = ask_peer(call, seen.group, mapped=seen.mapped)
-    admission.check_peer(wish.ask, seen, peer)
-    findings = _investigate(wish, seen)
+    peer, findings = abreast(lambda: _checked_peer(call, wish, seen), lambda: _investigate(wish, seen))
     refuse_unmet([*admission.unmet(wish.ask, seen, peer), *findings.unmet])
     operation_id = call.services.new_id()
 
@@ -85,6 +84,12 @@ def accept(call: Call, wish: Wish) -> Operation:
             "operation %s (%s) of group %s was accepted with force", operation.id, operation.type, seen.group.id
         )
     return operation
+
+
+def _checked_peer(call: Call, wish: Wish, seen: Picture) -> Peer:
+    peer = ask_peer(call, seen.group, mapped=seen.mapped)
+    admission.check_peer(wish.ask, seen, peer)
+    return peer
 
 
 def check_available(call: Call, type: OperationType) -> None:

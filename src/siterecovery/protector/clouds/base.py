@@ -213,8 +213,8 @@ class Volumes(Protocol):
 
     def group_volumes(self, group_id: str) -> list[str]: ...
 
-    def update_group(self, group_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
-        """No error for volumes that are in (or out) already. The group is `updating` until it is `available`."""
+    def update_group(self, group_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
+        """How many volumes it changes: those that are in (or out) already are left alone. Then the group is `updating` until it is `available`."""
         ...
 
     def delete_group(self, group_id: str) -> None:

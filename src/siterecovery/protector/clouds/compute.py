@@ -19,6 +19,7 @@ from siterecovery.protector.clouds.rest import Service, few, segment
 from siterecovery.protector.clouds.scope import Scope
 from siterecovery.protector.domain.errors import CloudConflict, CloudError, CloudNotFound, CloudRefused
 from siterecovery.protector.domain.member import Rebuild, Volume
+from siterecovery.workflow.abreast import abreast
 
 LOG = logging.getLogger(__name__)
 
@@ -165,9 +166,12 @@ class NovaCompute:
         return self._memory.get(("flavor", name_or_id), lambda: self._flavor(name_or_id), keep=bool)
 
     def _flavor(self, name_or_id: str) -> str | None:
-        if self._nova.find(f"/flavors/{segment(name_or_id)}") is not None:
+        by_id, flavors = abreast(
+            lambda: self._nova.find(f"/flavors/{segment(name_or_id)}"), lambda: self._nova.items("/flavors", "flavors")
+        )
+        if by_id is not None:
             return name_or_id
-        named = [flavor for flavor in self._nova.items("/flavors", "flavors") if flavor["name"] == name_or_id]
+        named = [flavor for flavor in flavors if flavor["name"] == name_or_id]
         return str(named[0]["id"]) if len(named) == 1 else None
 
     def ensure_keypair(self, name: str, public_key: str | None) -> bool:

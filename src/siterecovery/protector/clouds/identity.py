@@ -6,6 +6,7 @@ fetches a new token, the others use it; a second 401 is final (`TokenRejected`).
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,9 @@ from siterecovery.protector.domain.secret import Secret
 Version = tuple[int, int]
 WANTED = {"compute": ("2.1", "2.latest"), "block-storage": ("3.0", "3.latest"), "network": ("2.0", "2.latest")}
 """The major versions we speak, as (least, greatest)."""
+
+FRESH = 1.0
+"""Seconds for which a token that Keystone has just given needs no second opinion."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Actor:
         self.name = name
         self._auth = auth
         self._lock = threading.Lock()
+        self._seen = ("", 0.0)
         self._endpoints: dict[str, Endpoint] = {}
 
     def access(self) -> AccessInfo:
@@ -58,6 +63,8 @@ class Actor:
         token = self.access().auth_token
         if not token:
             raise TokenRejected(f"{self.site.called('Keystone')} gave no token for {self.name}.", service="keystone")
+        if token != self._seen[0]:
+            self._seen = (str(token), time.monotonic())
         return str(token)
 
     def renew(self, refused: str) -> str:
@@ -68,10 +75,12 @@ class Actor:
             return self.token()
 
     def check(self) -> None:
-        """A fresh token can be had: a cached one would hide that the trust is gone."""
+        """A fresh token can be had: one that is older than a second would hide that the trust is gone."""
         with self._lock:
-            self._auth.invalidate()
             self.token()
+            if time.monotonic() - self._seen[1] > FRESH:
+                self._auth.invalidate()
+                self.token()
 
     def endpoint(self, service_type: str) -> Endpoint:
         """From the catalog and the service's version document, read once."""
@@ -95,7 +104,7 @@ class Actor:
             min_version=least,
             max_version=greatest,
         )
-        with translated(service, "version discovery"):
+        with translated(service, "version discovery"), self.site.discovery[service_type]:
             found = finder.get_endpoint_data()
         if found is None or not found.url:
             raise CloudRefused(

@@ -12,6 +12,7 @@ from typing import Any
 from siterecovery.protector.clouds.base import KEY, NetworkPort, PortSpec
 from siterecovery.protector.clouds.rest import Service
 from siterecovery.protector.clouds.scope import Scope
+from siterecovery.workflow.abreast import abreast
 
 _LONGEST = 255
 
@@ -25,12 +26,13 @@ class NeutronNetworks:
 
     def networks(self, name_or_id: str) -> list[tuple[str, str]]:
         """An id wins over names. The service user sees all networks, so those of other projects that are not shared are left out."""
-        for field in ("id", "name"):
-            found = self._neutron.items("/networks", "networks", {field: name_or_id})
-            usable = [(item["id"], item["name"]) for item in found if self._usable(item)]
-            if usable:
-                return usable
-        return []
+        by_id, by_name = abreast(lambda: self._matching("id", name_or_id), lambda: self._matching("name", name_or_id))
+        found: list[tuple[str, str]] = by_id or by_name
+        return found
+
+    def _matching(self, field: str, value: str) -> list[tuple[str, str]]:
+        found = self._neutron.items("/networks", "networks", {field: value})
+        return [(item["id"], item["name"]) for item in found if self._usable(item)]
 
     def _usable(self, network: dict[str, Any]) -> bool:
         if not self._scope.admin:

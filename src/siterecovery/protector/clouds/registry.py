@@ -62,6 +62,7 @@ class SiteClouds:
         self._lock = threading.RLock()
         self._sessions: dict[str, SiteSession] = {}
         self._service_actors: dict[str, Actor] = {}
+        self._trust_actors: dict[tuple[str, str], Actor] = {}
         self._types_of: dict[str, CinderTypes] = {}
         self._clouds: dict[tuple[str, str, str], SiteCloud] = {}
 
@@ -74,16 +75,22 @@ class SiteClouds:
         if known is not None:
             return known
         site = self._session(site_id)
-        actor = trust_actor(site, project_id, trust_id) if trust_id else self._by_role(site, project_id)
+        actor = self._by_trust(site_id, project_id, trust_id) if trust_id else self._by_role(site, project_id)
         return self._keep(key, self._build(actor, Scope(project_id, admin=False), site_id))
 
     def usable(self, site_id: str, project_id: str, trust_id: str) -> bool:
         """Whether a token can be had by a trust: Keystone lists those as well whose trustor has lost the role."""
         try:
-            trust_actor(self._session(site_id), project_id, trust_id).token()
+            self._by_trust(site_id, project_id, trust_id).check()
         except TokenRejected:
             return False
         return True
+
+    def _by_trust(self, site_id: str, project_id: str, trust_id: str) -> Actor:
+        """One per trust: the token with which it was seen to be usable is the one that is used."""
+        site = self._session(site_id)
+        with self._lock:
+            return self._trust_actors.setdefault((site_id, trust_id), trust_actor(site, project_id, trust_id))
 
     def _by_role(self, site: SiteSession, project_id: str) -> Actor:
         actor = project_actor(site, project_id)
@@ -152,6 +159,7 @@ class SiteClouds:
                 session.close()
             self._sessions.clear()
             self._service_actors.clear()
+            self._trust_actors.clear()
             self._types_of.clear()
             self._clouds.clear()
 

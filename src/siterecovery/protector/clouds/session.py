@@ -5,7 +5,9 @@ costs more than the rest of a call, and a disaster is no time for surprises. Tim
 call can be made without them, keystoneauth's own included.
 """
 
+import collections
 import json
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -90,6 +92,9 @@ class SiteSession:
         self._user_agent = user_agent
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
         self._verify = access.cafile or True
+        self._documents: dict[str, Any] = {}
+        self.discovery: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
+        """By service type; held while its version document is read: what one actor has read, the others find in the cache."""
         self.keystone = self._session(None)
 
     def signed_in(self, auth: BaseAuthPlugin) -> ksa_session.Session:
@@ -102,7 +107,7 @@ class SiteSession:
             session=self.http,
             verify=self._verify,
             user_agent=self._user_agent,
-            discovery_cache={},
+            discovery_cache=self._documents,
         )
         made.user_agent = self._user_agent  # exactly ours: the constructor would append its own names
         return made

@@ -150,9 +150,9 @@ class CinderVolumes:
         """Ids; none for a group that is gone."""
         return self._groups.volume_ids(group_id)
 
-    def update_group(self, group_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+    def update_group(self, group_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> int:
         """See `CinderGroups.update`."""
-        self._groups.update(group_id, set(add), set(remove))
+        return self._groups.update(group_id, set(add), set(remove))
 
     def delete_group(self, group_id: str) -> None:
         """No error when it is gone."""

@@ -12,6 +12,7 @@ from siterecovery.protector.clouds.rest import Service
 from siterecovery.protector.clouds.scope import Scope
 from siterecovery.protector.clouds.volume_type import CinderTypes
 from siterecovery.protector.domain.errors import CloudBusy, CloudConflict, CloudNotFound, CloudRefused
+from siterecovery.workflow.abreast import abreast
 
 VERSION: tuple[Version, Version] = ((3, 70), (3, 38))
 _SNAPSHOTS = "consistent_group_snapshot_enabled"
@@ -77,19 +78,18 @@ class CinderGroups:
         params = {**self.scope.filters(), "group_id": group_id}
         return [item["id"] for item in self.cinder.items("/volumes", "volumes", params, version=self._version)]
 
-    def update(self, group_id: str, add: set[str], remove: set[str]) -> None:
+    def update(self, group_id: str, add: set[str], remove: set[str]) -> int:
         """Cinder refuses a volume that is in (or out) already, so only the difference is sent; CloudBusy while the group is `updating`."""
-        state = self.status(group_id)
+        state, inside = abreast(lambda: self.status(group_id), lambda: self.volume_ids(group_id))
         if state is None:
             raise CloudNotFound(f"{self.cinder.name}: group {group_id} does not exist.", service=self.cinder.name)
         if state in ("updating", "creating"):
             raise CloudBusy(f"{self.cinder.name}: group {group_id} is {state}.", service=self.cinder.name)
-        present = set(self.volume_ids(group_id))
-        body = {"add_volumes": ",".join(sorted(add - present)), "remove_volumes": ",".join(sorted(remove & present))}
-        changes = {name: ids for name, ids in body.items() if ids}
-        if changes:
-            path = f"/groups/{group_id}"
-            self.cinder.act(path, {"group": changes}, method="PUT", version=self._version)
+        changes = {"add_volumes": add - set(inside), "remove_volumes": remove & set(inside)}
+        body = {name: ",".join(sorted(ids)) for name, ids in changes.items() if ids}
+        if body:
+            self.cinder.act(f"/groups/{group_id}", {"group": body}, method="PUT", version=self._version)
+        return sum(map(len, changes.values()))
 
     def delete(self, group_id: str) -> None:
         """CloudConflict while there are volumes in it."""

@@ -7,6 +7,7 @@ from siterecovery.protector.clouds.base import VolumeType
 from siterecovery.protector.clouds.memory import Memory
 from siterecovery.protector.clouds.rest import Service
 from siterecovery.protector.domain.errors import CloudForbidden, CloudRefused
+from siterecovery.workflow.abreast import abreast
 
 _TRUE = "<is> true"
 _SERVICES_REMEDY = (
@@ -37,28 +38,23 @@ class CinderTypes:
         return self.memory.get(("host", volume_type), lambda: self._service_host(volume_type))
 
     def _service_host(self, volume_type: str) -> str:
-        kind = self.find(volume_type)
+        kind, live, pools = abreast(lambda: self.find(volume_type), self._live_services, self._pools)
         if kind is None:
             raise CloudRefused(
                 f"{self.cinder.name}: there is no volume type '{volume_type}'.", service=self.cinder.name
             )
-        live = self._live_services()
-        pools = [name for name in self._pools(kind) if name.partition("#")[0] in live]
-        if pools:
-            return min(pools)
+        serving = [pool["name"] for pool in pools if _backend(pool) == kind.backend or kind.backend is None]
+        usable: list[str] = [name for name in serving if name.partition("#")[0] in live]
+        if usable:
+            return min(usable)
         raise CloudRefused(
             f"Volume service host '{kind.backend or volume_type}' not found",
             service=self.cinder.name,
             remedy=_SERVICES_REMEDY,
         )
 
-    def _pools(self, kind: VolumeType) -> list[str]:
-        pools = self._read("/scheduler-stats/get_pools", "pools", {"detail": "True"})
-        return [
-            pool["name"]
-            for pool in pools
-            if kind.backend is None or (pool.get("capabilities") or {}).get("volume_backend_name") == kind.backend
-        ]
+    def _pools(self) -> list[dict[str, Any]]:
+        return self._read("/scheduler-stats/get_pools", "pools", {"detail": "True"})
 
     def _live_services(self) -> set[str]:
         services = self._read("/os-services", "services", {"binary": "cinder-volume"})
@@ -71,6 +67,11 @@ class CinderTypes:
             error.remedy = _SERVICES_REMEDY
             raise
         return found
+
+
+def _backend(pool: dict[str, Any]) -> str | None:
+    name: str | None = (pool.get("capabilities") or {}).get("volume_backend_name")
+    return name
 
 
 def type_of(body: dict[str, Any]) -> VolumeType:

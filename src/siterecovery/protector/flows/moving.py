@@ -65,11 +65,13 @@ def recovered_member(
     rebuild = member.rebuild or Rebuild("", "")
     ports = f"recreate_instances/{label}/ports"
     node = sequence(
-        together(*(recovered_volume(world, volume, member) for volume in disks)),
-        volumes.UpdateVolumeRecords(world, f"update_volume_records/{label}", managed),
-        instances.CreatePorts(
-            world, ports, member, rebuild, keep_addresses=world.plan.ip_policy == "keep", on_failure=on_failure
+        together(
+            *(recovered_volume(world, volume, member) for volume in disks),
+            instances.CreatePorts(
+                world, ports, member, rebuild, keep_addresses=world.plan.ip_policy == "keep", on_failure=on_failure
+            ),
         ),
+        volumes.UpdateVolumeRecords(world, f"update_volume_records/{label}", managed),
         *((attempt(before_start(member)),) if before_start is not None else ()),
         instances.RecreateInstance(
             world, server_step(world, member), member, rebuild, managed, ports_step=ports, on_failure=on_failure

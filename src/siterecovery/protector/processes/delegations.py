@@ -4,13 +4,13 @@ This site's trusts are in this site's database. Those on the other site are aske
 Protector has there must be the one that the Protector there takes its trusts for. So no trust id has to travel, and none can be stale.
 """
 
-import threading
 import time
 from collections.abc import Callable
 from typing import cast
 from urllib.parse import quote
 
 from siterecovery.protector.clouds.identity import Actor
+from siterecovery.protector.clouds.memory import Memory
 from siterecovery.protector.clouds.registry import SiteClouds
 from siterecovery.protector.domain.errors import CloudError, Forbidden, TokenRejected
 from siterecovery.protector.domain.secret import Secret
@@ -27,9 +27,7 @@ class Delegations:
     def __init__(self, store: Store, site_name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._site_name = site_name
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._found: dict[tuple[str, str], tuple[str, float]] = {}
+        self._memory = Memory(KEPT, clock)
         self.clouds: SiteClouds | None = None
 
     def __call__(self, site_id: str, project_id: str) -> str | None:
@@ -42,16 +40,7 @@ class Delegations:
         return self._remote(site, project_id)
 
     def _remote(self, site: Site, project_id: str) -> str | None:
-        key = (site.id, project_id)
-        with self._lock:
-            known = self._found.get(key)
-        if known is not None and self._clock() - known[1] < KEPT:
-            return known[0]
-        trust_id = self._ask(site.id, project_id)
-        if trust_id is not None:
-            with self._lock:
-                self._found[key] = (trust_id, self._clock())
-        return trust_id
+        return self._memory.get((site.id, project_id), lambda: self._ask(site.id, project_id), keep=bool)
 
     def _ask(self, site_id: str, project_id: str) -> str | None:
         assert self.clouds is not None, "the wiring sets it before anybody asks"

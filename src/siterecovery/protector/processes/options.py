@@ -47,7 +47,7 @@ ENGINE = [
     cfg.FloatOpt(
         "lease_ttl", default=30, min=1, help="Seconds after which an engine that does not answer is replaced."
     ),
-    cfg.FloatOpt("poll_interval", default=0.25, min=0.05, help="Seconds between two looks for new operations."),
+    cfg.FloatOpt("poll_interval", default=0.1, min=0.05, help="Seconds between two looks for new operations."),
     cfg.FloatOpt("duty_interval", default=5, min=0.1, help="Seconds between two looks after the groups at rest."),
     cfg.FloatOpt("connect_timeout", default=5, min=0.1, help="Seconds to wait for a connection to a cloud or array."),
     cfg.FloatOpt("call_timeout", default=60, min=0.5, help="Seconds to wait for an answer of a cloud or array."),

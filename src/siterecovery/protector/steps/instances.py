@@ -12,6 +12,7 @@ from siterecovery.protector.steps.base import ProtectorStep, World, key_of, serv
 from siterecovery.protector.steps.guards import burn, halt, handed_over, keep_off
 from siterecovery.protector.steps.replication import epoch_of
 from siterecovery.protector.store.base import Transaction
+from siterecovery.workflow.abreast import abreast
 from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
 
 
@@ -150,7 +151,8 @@ def gone(name: str) -> Callable[[Server | None], Outcome | None]:
 
 
 class CreatePorts(ProtectorStep):
-    """The member's ports in the tenant's project, with its addresses where they are free. Ours are deleted by undo."""
+    """The member's ports in the tenant's project, with its addresses where they are free, and its keypair: all that the VM needs besides its
+    volumes, made while those are on their way. Our ports are deleted by undo; a keypair is its owner's."""
 
     def __init__(
         self, world: World, name: str, member: Member, rebuild: Rebuild, *, keep_addresses: bool, on_failure: OnFailure
@@ -163,6 +165,8 @@ class CreatePorts(ProtectorStep):
 
     def do(self, call: Call) -> Outcome:
         made, notes = [], []
+        if self.rebuild.key_name is not None:
+            self.world.tenant(self.world.target).compute.ensure_keypair(self.rebuild.key_name, self.rebuild.key_public)
         for index, port in enumerate(self.rebuild.ports):
             existing = self._existing(call, index) if call.attempt > 1 else None
             created, note = (existing, None) if existing is not None else self._create(call, index, port)
@@ -249,8 +253,8 @@ class RecreateInstance(ProtectorStep):
 
     def do(self, call: Call) -> Answer:
         compute = self.world.tenant(self.world.target).compute
-        spec = self._spec(call)
-        self.world.may_start(call, epoch_of(call))
+        spec, _ = abreast(lambda: self._spec(call), lambda: self.world.may_start(call, epoch_of(call)))
+        call.check()
         return self._arrival(call, compute.create(spec))
 
     def look(self, call: Call) -> Answer | None:

@@ -44,6 +44,7 @@ class ValidateSites(ProtectorStep):
         *_, servers, configured = abreast(
             *(self._signed_in(site) for site in sites),
             *(functools.partial(self._array_fit, site) for site in sites),
+            self._served,
             self._in_sync,
             self._servers,
             self._configured,
@@ -60,6 +61,11 @@ class ValidateSites(ProtectorStep):
                 f"The array of {self.world.site_names[site_id]} is not fit: {health} Put it right, then retry; nothing was changed. "
                 "In a disaster, a forced failover needs the target's array only."
             )
+
+    def _served(self) -> None:
+        """A volume service that can take the copies under management; refused while nothing has been touched."""
+        target = self.world.target
+        self.world.service(target).volumes.service_host(self.world.plan.group.volume_type_on(target))
 
     def _in_sync(self) -> None:
         group = self.world.group()

@@ -28,8 +28,8 @@ def recovery_points(world: World, replication: Replication) -> Listing:
     return Listing(("recovery points", world.plan.group.id, replication), read)
 
 
-def complete(wanted: frozenset[str]) -> Callable[[RecoveryPoint | None], Outcome | None]:
-    """Arrived whole: every wanted member is in it. A member that is missing will not come any more."""
+def complete(world: World, wanted: frozenset[str]) -> Callable[[RecoveryPoint | None], Outcome | None]:
+    """Arrived whole: every wanted member is in it. A member that is missing will not come any more. It is kept for whoever uses it next."""
 
     def until(point: RecoveryPoint | None) -> Outcome | None:
         if point is None or not point.complete:
@@ -39,9 +39,14 @@ def complete(wanted: frozenset[str]) -> Callable[[RecoveryPoint | None], Outcome
             raise Refused(
                 f"Snapshot {point.name} arrived without {', '.join(sorted(missing))}: they are not in the array's protection group."
             )
+        world.once(_arrived(point.suffix), lambda: point)
         return Outcome({"name": point.name, "suffix": point.suffix, "taken_at": point.taken_at, "group": point.group})
 
     return until
+
+
+def _arrived(suffix: str) -> tuple[str, str]:
+    return ("arrived", suffix)
 
 
 class ReplicateNow(ProtectorStep):
@@ -80,7 +85,9 @@ class ReplicateNow(ProtectorStep):
             f"Snapshot {self.replication.group}.{self.snapshot} did not arrive on {site} within {self.timeout:.0f} s (transfer_timeout). Check the "
             "connection between the arrays, or allow more time, then retry."
         )
-        return Waiting(recovery_points(self.world, self.replication), self.snapshot, complete(self.wanted), late=late)
+        return Waiting(
+            recovery_points(self.world, self.replication), self.snapshot, complete(self.world, self.wanted), late=late
+        )
 
     def undo(self, call: Call) -> None:
         self.world.driver.destroy_recovery_point(self.replication, self.snapshot)
@@ -119,8 +126,10 @@ class ChooseRecoveryPoint(ProtectorStep):
         return found
 
     def _exact(self) -> dict[str, Any] | None:
-        base = self.world.base
-        point = self.world.driver.recovery_point(self.world.replication(base), str(self.exactly))
+        base, suffix = self.world.base, str(self.exactly)
+        point: RecoveryPoint | None = self.world.once(
+            _arrived(suffix), lambda: self.world.driver.recovery_point(self.world.replication(base), suffix)
+        )
         return None if point is None or not point.complete else self._replicated(base, [point])
 
     def _youngest(self) -> dict[str, Any] | None:

@@ -226,18 +226,12 @@ class UpdateGroupVolumes(ProtectorStep):
         group_id = self.world.plan.group.cinder_groups.get(self.site_id)
         if group_id is None:
             return Outcome({"group": None})
-        cloud = self.world.service(self.site_id)
-        present = set(cloud.volumes.group_volumes(group_id))
-        wanted = self._volumes(call)
-        change = [id for id in wanted if (id not in present) == self.join]
-        if not change:
-            return Outcome({"group": group_id, "changed": 0})
+        cinder, wanted = self.world.service(self.site_id).volumes, self._volumes(call)
         call.check()
-        if self.join:
-            cloud.volumes.update_group(group_id, add=change)
-        else:
-            cloud.volumes.update_group(group_id, remove=change)
-        return Waiting(volume_groups(self.world, self.site_id), group_id, _group_ready(group_id, len(change)))
+        changed = cinder.update_group(group_id, **{"add" if self.join else "remove": wanted})
+        if not changed:
+            return Outcome({"group": group_id, "changed": 0})
+        return Waiting(volume_groups(self.world, self.site_id), group_id, _group_ready(group_id, changed))
 
     def _volumes(self, call: Call) -> list[str]:
         if self.join:
@@ -272,12 +266,7 @@ class DeleteSourceVolume(ProtectorStep):
     def do(self, call: Call) -> Answer:
         if self.keep_step is not None:
             self._must_be_kept(call)
-        return Waiting(
-            volumes(self.world, self.world.source),
-            self.volume.volume_id,
-            _detached,
-            lambda state: self._delete(call, state),
-        )
+        return self._delete(call)
 
     def _must_be_kept(self, call: Call) -> None:
         try:
@@ -288,14 +277,15 @@ class DeleteSourceVolume(ProtectorStep):
                 resource_id=self.volume.volume_id,
             ) from error
 
-    def _delete(self, call: Call, state: str) -> Answer:
+    def _delete(self, call: Call) -> Answer:
+        """Most are free by now: the servers are gone. One that is not is waited for, and looked at again."""
         id = self.volume.volume_id
-        if state == "gone":
-            return Outcome({"skipped": "Volume not found (404)"})
         cloud = self.world.service(self.world.source)
         found = cloud.volumes.volume(id)
         if found is None:
             return Outcome({"skipped": "Volume not found (404)"})
+        if _detached(found) is None:
+            return Waiting(volumes(self.world, self.world.source), id, _detached, lambda _: self._delete(call))
         reason = superseded(self.world, self.world.source, found, epoch_of(call))
         if reason is not None:
             return Outcome({"skipped": "superseded", "reason": reason})

@@ -19,11 +19,12 @@ LOG = logging.getLogger(__name__)
 
 
 class AsyncGroups:
-    """`base.ReplicationDriver` for one policy; `arrays` by site id. Holds no state but the arrays' names it has learnt."""
+    """`base.ReplicationDriver` for one policy; `arrays` by site id. Holds no state but the names it has learnt."""
 
     def __init__(self, arrays: Mapping[str, ArrayClient]) -> None:
         self._arrays = dict(arrays)
         self._names: dict[str, str] = {}
+        self._replicas: dict[Replication, str] = {}
 
     def _array(self, site_id: str) -> ArrayClient:
         client = self._arrays.get(site_id)
@@ -74,9 +75,12 @@ class AsyncGroups:
         snapshots.take(self._array(replication.source_site_id), replication.group, suffix, keep=keep)
 
     def recovery_point(self, replication: Replication, suffix: str) -> RecoveryPoint | None:
-        """One or two calls while it is on its way, three once it is there."""
-        replica = self._replica(replication)
-        return snapshots.point(self._array(replication.target_site_id), replica, suffix) if replica else None
+        """One call while it is on its way, three once it is there; the replica's name is looked up once."""
+        replica = self._replicas.get(replication) or self._replica(replication)
+        if replica is None:
+            return None
+        self._replicas[replication] = replica
+        return snapshots.point(self._array(replication.target_site_id), replica, suffix)
 
     def recovery_points(self, replication: Replication) -> Sequence[RecoveryPoint]:
         """Their members are read when first looked at."""

@@ -13,6 +13,7 @@ from siterecovery.protector.arrays.base import RecoveryPoint
 from siterecovery.protector.arrays.flasharray import names
 from siterecovery.protector.arrays.flasharray.client import ArrayClient, quoted
 from siterecovery.protector.domain.errors import CloudConflict, CloudNotFound
+from siterecovery.workflow.abreast import abreast
 
 
 class Members(Mapping[str, str]):
@@ -42,10 +43,8 @@ class Members(Mapping[str, str]):
 
 
 def take(client: ArrayClient, group: str, suffix: str, *, keep: bool) -> None:
-    """Looked for first: a second snapshot under another suffix would be another instant."""
+    """Under a suffix of ours, so that the array refuses a second one, which would be another instant: then the first is looked for."""
     name = f"{group}.{names.check_suffix(suffix)}"
-    if _standing(client, name):
-        return
     try:
         client.once(
             "POST",
@@ -71,9 +70,11 @@ def point(client: ArrayClient, replica: str, suffix: str) -> RecoveryPoint | Non
     if not found or found[0].get("destroyed"):
         return None
     transfer = found[0]
-    created = {item["name"]: item["created"] for item in _taken(client, name)} if _complete(transfer) else {}
-    found_point = _point(client, replica, transfer, created)
-    return dataclasses.replace(found_point, members=dict(found_point.members))
+    if not _complete(transfer):
+        return _point(client, replica, transfer, {})
+    taken, members = abreast(lambda: _taken(client, name), lambda: _members(client, transfer["name"]))
+    found_point = _point(client, replica, transfer, {item["name"]: item["created"] for item in taken})
+    return dataclasses.replace(found_point, members=members)
 
 
 def points(client: ArrayClient, replica: str) -> list[RecoveryPoint]:
