@@ -1,11 +1,12 @@
 """Giving up one side of a split brain. LINSTOR has no call for DRBD's `--discard-my-data`: the replica is deleted and made again, and filled."""
 
-from siterecovery.kubevirt.storage.base import InUse, Refused, Silent
+from siterecovery.kubevirt.storage.base import Refused
+from siterecovery.kubevirt.storage.discarding import allow
 from siterecovery.kubevirt.storage.linstor.client import LinstorClient
 from siterecovery.kubevirt.storage.linstor.marks import DISCARDING, POOL
 from siterecovery.kubevirt.storage.linstor.paths import definition_path
 from siterecovery.kubevirt.storage.linstor.quorum import properties
-from siterecovery.kubevirt.storage.states import Disk, VolumeState
+from siterecovery.kubevirt.storage.states import VolumeState
 
 
 async def discard(client: LinstorClient, state: VolumeState, cluster: str, *, confirmed: bool) -> None:
@@ -21,35 +22,13 @@ async def discard(client: LinstorClient, state: VolumeState, cluster: str, *, co
         await _make_again(client, volume, node, pool)
     if mine:
         return
-    _allow(state, cluster, confirmed)
+    allow(state, cluster, confirmed)
     for replica in state.on(cluster):
         if replica.diskful:
             pool = await _pool(client, volume, replica.node)
             await client.put(definition_path(volume), {"override_props": {DISCARDING + replica.node: pool}}, volume)
             await client.delete(definition_path(volume, "resources", replica.node), volume)
             await _make_again(client, volume, replica.node, pool)
-
-
-def _allow(state: VolumeState, cluster: str, confirmed: bool) -> None:
-    volume, side = state.volume, state.side(cluster)
-    if not confirmed:
-        raise Refused(
-            f"Discarding what {cluster} has written to volume {volume} loses it for good.",
-            remedy="Confirm it, after somebody has looked at both sides.",
-            volume=volume,
-        )
-    if side.unknown:
-        raise Silent(
-            f"Nobody can tell whether volume {volume} is in use in {cluster}: {', '.join(side.silent) or 'no node'} does not answer.",
-            volume=volume,
-        )
-    if side.in_use:
-        raise InUse(f"Volume {volume} is in use in {cluster}.", remedy="Stop its VM there first.", volume=volume)
-    if not any(replica.disk is Disk.UP_TO_DATE for replica in state.disks() if replica.cluster != cluster):
-        raise Refused(
-            f"No other cluster has an UpToDate replica of volume {volume}: there is nothing to fill {cluster} from.",
-            volume=volume,
-        )
 
 
 async def _pool(client: LinstorClient, volume: str, node: str) -> str:
