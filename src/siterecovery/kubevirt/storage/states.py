@@ -149,7 +149,12 @@ def majority(replica: Replica, replicas: Iterable[Replica], policy: str) -> bool
     present = 1 + sum(other.diskful for other in seen)
     needed = voters if policy == "all" else voters // 2 + 1
     ties = sum(not other.diskful for other in others)
-    tie = voters % 2 == 0 and present == needed - 1 and sum(not other.diskful for other in seen) > ties // 2
+    tie = (
+        policy == "majority"
+        and voters % 2 == 0
+        and present == needed - 1
+        and sum(not other.diskful for other in seen) > ties // 2
+    )
     return present >= needed or (tie and ties > 0)
 
 

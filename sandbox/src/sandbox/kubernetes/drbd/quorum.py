@@ -31,7 +31,7 @@ def _with_disk(resource: Resource, replica: Replica) -> bool:
     present = 1 + sum(peer.diskful for peer in peers)
     if present >= needed:
         return True
-    tie = voters % 2 == 0 and present == needed - 1
+    tie = replica.options.quorum == "majority" and voters % 2 == 0 and present == needed - 1
     return tie and replica.quorum and _breaks_tie(resource, peers)
 
 
