@@ -34,6 +34,14 @@ def needs_force(state: VolumeState, cluster: str) -> bool:
     )
 
 
+def unrestorable(state: VolumeState) -> Reason | None:
+    """Why the quorum of a forced volume has to stay off for now."""
+    if not state.forced or state.in_sync():
+        return None
+    message = f"The quorum of volume {state.volume} stays off until all its replicas are connected and UpToDate."
+    return Reason(state.volume, "NotInSync", message, unknown=any(not replica.answers for replica in state.disks()))
+
+
 def split_brains(states: States) -> tuple[SplitBrain, ...]:
     return tuple(found for state in states.values() for found in _split(state))
 

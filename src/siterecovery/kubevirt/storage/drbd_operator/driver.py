@@ -100,19 +100,12 @@ class DrbdOperatorStorage:
         return tuple(forced)
 
     async def restore_quorum(self, volumes: Sequence[str]) -> Restored:
-        states = await self.states(volumes)
-        waiting = [
-            Reason(
-                state.volume,
-                "NotInSync",
-                f"The quorum of volume {state.volume} stays off until all its replicas are connected and UpToDate.",
-            )
-            for state in states.values()
-            if state.forced and not state.in_sync()
-        ]
+        seen = await self.seen()
+        states = {name: reading.volume_state(name, seen, self._now(), self._stale) for name in volumes}
+        silent = ", ".join(cluster for cluster, objects in seen.items() if objects is None)
+        waiting = [reason for state in states.values() if (reason := _hindrance(state, silent))]
         late = {reason.volume for reason in waiting}
         ready = tuple(volume for volume in states if volume not in late)
-        seen = await self.seen()
         for cluster, objects in seen.items():
             for volume in ready:
                 if objects is not None and volume in objects:
@@ -135,9 +128,15 @@ class DrbdOperatorStorage:
         return await copies.make(self._clusters[cluster], await self.states([*handles]), handles)
 
     async def remove_copy(self, handle: str) -> None:
-        for cluster, objects in (await self.seen()).items():
+        seen = await self.seen()
+        for cluster, objects in seen.items():
             if objects is not None and handle in objects:
                 await copies.remove(self._clusters[cluster], objects[handle])
+        if None in seen.values():
+            silent = ", ".join(cluster for cluster, objects in seen.items() if objects is None)
+            raise Unreachable(
+                f"{silent} does not answer: nobody knows whether copy {handle} is still there.", volume=handle
+            )
 
     async def create(self, volume: NewVolume) -> None:
         await provisioning.create(self._clusters, await self.seen(), volume)
@@ -171,3 +170,15 @@ class DrbdOperatorStorage:
             spec["discardMyData"] = False
         if spec:
             await self._clusters[cluster].change(found, spec=spec, annotations={QUORUM_BEFORE: None})
+
+
+def _hindrance(state: VolumeState, silent: str) -> Reason | None:
+    """Why this volume's quorum cannot be restored yet. What a silent cluster's object says is not known, not even whether it was forced."""
+    if silent:
+        return Reason(
+            state.volume,
+            "ClusterUnknown",
+            f"{silent} does not answer: what volume {state.volume} is set to there is not known.",
+            unknown=True,
+        )
+    return judging.unrestorable(state)

@@ -78,15 +78,7 @@ class LinstorStorage:
 
     async def restore_quorum(self, volumes: Sequence[str]) -> Restored:
         states = await self.states(volumes)
-        waiting = [
-            Reason(
-                state.volume,
-                "NotInSync",
-                f"The quorum of volume {state.volume} stays off until all its replicas are connected and UpToDate.",
-            )
-            for state in states.values()
-            if state.forced and not state.in_sync()
-        ]
+        waiting = [reason for state in states.values() if (reason := judging.unrestorable(state))]
         late = {reason.volume for reason in waiting}
         ready = [state.volume for state in states.values() if state.volume not in late]
         await asyncio.gather(*(quorum.restore(self._client, volume) for volume in ready if states[volume].forced))
