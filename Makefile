@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEV := hypothesis import-linter mypy openstacksdk pylint pytest pytest-timeout pytest-xdist PyYAML python-openstackclient ruff types-PyYAML types-requests
+DEV := hypothesis import-linter mypy openstacksdk pylint pytest pytest-timeout pytest-xdist PyYAML python-linstor python-openstackclient ruff types-PyYAML types-requests
 PACKAGES := src/siterecovery clients/python-protectorclient/src/protectorclient sandbox/src/sandbox
 
 .PHONY: setup demo test test-scenarios test-crashes test-kubernetes kube lint format bench contract-venv test-real sandbox-up sandbox-down
