@@ -133,3 +133,13 @@ def test_a_promotion_can_be_made_to_fail() -> None:
     with pytest.raises(MayNotOpen, match="asked to"):
         made.devices.open(ONE, A, VOLUME)
     made.devices.open(ONE, A, VOLUME)
+
+
+def test_an_outage_that_comes_link_by_link_leaves_no_copy_to_start_from() -> None:
+    """While the tiebreaker still saw both, the Primary could have gone on writing: the other side is outdated, and stays so."""
+    made = world()
+    written(made)
+    made.faults.cut_link(ONE, TWO)
+    made.faults.cut_link(ONE, HOME)
+    with pytest.raises(MayNotOpen, match="UpToDate"):
+        made.devices.open(TWO, B, VOLUME)

@@ -33,9 +33,8 @@ def written(made: World, cluster: str = ONE, node: str = A, times: int = 3) -> i
 
 
 def cut_all(made: World, cluster: str) -> None:
-    """Nobody sees this cluster, and it sees nobody."""
-    for other in {ONE, TWO, HOME} - {cluster}:
-        made.faults.cut_link(cluster, other)
+    """Nobody sees this cluster, and it sees nobody, from one instant to the next."""
+    made.drbd.isolate(cluster, True)
 
 
 def heal_all(made: World) -> None:

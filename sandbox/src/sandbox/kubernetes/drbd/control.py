@@ -13,6 +13,7 @@ POST   /drbd/volumes/{volume}/fail-promotions {"times": n}
 POST   /drbd/volumes/{volume}/outdate         {"node"}
 POST   /drbd/nodes                            {"name", "cluster", "pool"}
 POST   /drbd/nodes/{node}/satellite           {"answers": bool} DRBD goes on, the controller does not hear of it
+POST   /drbd/clusters/{cluster}/isolate       {"isolated": bool} cuts it from all others, or gives it back, at one instant
 POST   /drbd/settings                         {"resync_seconds", "resync_paused"}
 GET    /drbd/taints/{cluster}                 node → keys wanted
 POST   /drbd/taints/{node}                    {"keys": [..]} by hand, null gives back to DRBD
@@ -62,6 +63,7 @@ def add_routes(
     router.add_get("/drbd/taints/{cluster}", _json(routes.taints))
     router.add_post("/drbd/taints/{node}", _json(routes.taint))
     router.add_post("/drbd/clusters/{cluster}", _json(routes.attach))
+    router.add_post("/drbd/clusters/{cluster}/isolate", _json(routes.isolate))
     router.add_delete("/drbd/clusters/{cluster}", _json(routes.release))
 
 
@@ -212,6 +214,13 @@ class _Routes:
             request.match_info["cluster"], Path(body["kubeconfig"]), period, taints=taints, operator=operator
         )
         return self._clusters.as_json()
+
+    async def isolate(self, request: web.Request, body: dict[str, Any]) -> Any:
+        cluster = request.match_info["cluster"]
+        if cluster not in self._drbd.clusters():
+            raise ControlError(f"no cluster {cluster!r}; there are {', '.join(sorted(self._drbd.clusters()))}", 404)
+        self._drbd.isolate(cluster, _flag(body, "isolated"))
+        return {"cut": sorted(sorted(pair) for pair in self._drbd.faults.cut)}
 
     async def release(self, request: web.Request, body: dict[str, Any]) -> Any:
         await self._clusters.release(request.match_info["cluster"])

@@ -98,7 +98,7 @@ class _Sites(Collection[str]):
         self._drbd = drbd
 
     def _names(self) -> set[str]:
-        return {node.cluster for node in self._drbd.nodes.values()} | {self._drbd.home}
+        return self._drbd.clusters()
 
     def __contains__(self, name: object) -> bool:
         return name in self._names()

@@ -7,7 +7,6 @@ target `cluster/node`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sandbox.clock import Clock, Timer
@@ -240,6 +239,16 @@ class Drbd:
         replica.missed = set(source.missed)
         self.note("replica", "synced", f"{resource.name}/{replica.node}", generation=replica.generation)
 
-    def names(self, cluster: str) -> Iterable[str]:
-        """The nodes of one cluster."""
-        return [node.name for node in self.nodes.values() if node.cluster == cluster]
+    def clusters(self) -> set[str]:
+        """All failure domains, the controller's own among them."""
+        return {node.cluster for node in self.nodes.values()} | {self.home}
+
+    def isolate(self, cluster: str, isolated: bool) -> None:
+        """Cut a cluster from all others, or give it back, at one instant. Link by link is something else: while the tiebreaker still sees both
+        sides, the Primary may go on and the other side learns that it is outdated."""
+        pairs = {frozenset({cluster, other}) for other in self.clusters() - {cluster}}
+        if isolated:
+            self.faults.cut |= pairs
+        else:
+            self.faults.cut -= pairs
+        self.faults.changed()
