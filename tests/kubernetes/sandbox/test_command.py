@@ -74,7 +74,7 @@ def test_site_goes_and_comes_back(state: Path) -> None:
     ("fault", "told"),
     [
         (("freeze", "cluster9"), "there is no freeze of cluster9"),
-        (("node", "quorum", "node1", "dead"), "quorum has no machines"),
+        (("node", "cluster9", "node1", "dead"), "there is no cluster cluster9"),
         (("times", "cluster1", "noon=12"), "no time is called 'noon'"),
     ],
 )

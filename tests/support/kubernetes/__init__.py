@@ -5,7 +5,8 @@ In `tests/kubernetes/**` the fixtures below are simply there (its conftest impor
 The programs come from KUBEBUILDER_ASSETS or the cache; `make kube` builds them (ten minutes, once).
 
     planes           session  a `sandbox.kubernetes.world.World`: `planes.cluster1`, `planes.cluster2` (real KubeVirt, two played nodes each)
-                              and `planes.quorum` (plain), each with kube-controller-manager. About 30 s and 2.9 GB: for stories with VMs.
+                              and `planes.quorum` (one node, no KubeVirt), each with kube-controller-manager. 20-30 s, 2.5 GB: for stories with VMs.
+                              Deployments run on all three, as local processes (`sandbox.kubernetes.agent.pods`): helm install, kubectl logs are real.
     light_planes     session  the same three names, three kube-apiservers that share one etcd, nothing else: 4 s, 0.9 GB, for tests of a
                               controller's own objects. No controller-manager (namespaces stay Terminating, owners are not
                               collected, the ClusterRoles view, edit and admin are empty), no KubeVirt.
@@ -25,9 +26,10 @@ A plane (`sandbox.kubernetes.plane.Plane`), light or not:
     plane.freeze() .thaw() .kill() .start() .wait() .restart()    the whole plane; data and port stay. A test that breaks a plane mends it.
     plane.apiserver, plane.controllers            each a `Child`: freeze thaw crash kill start
 
-Only on `planes.cluster1` and `.cluster2` (`sandbox.kubernetes.cluster.Cluster`, which also has all of the above):
+Only on `planes` (`sandbox.kubernetes.cluster.Cluster`, which also has all of the above; KubeVirt's on cluster1 and cluster2):
 
     cluster.virtctl("start", "vm1", "-n", ns) -> str
+    cluster.programs["helm"]                      Path of a program
     cluster.nodes                                 their names
     cluster.virt_api, cluster.virt_controller     supervised `Child`ren (they come back half a second after a crash)
     cluster.agent                                 the machines and guests (`sandbox.kubernetes.agent.client.AgentControl`):

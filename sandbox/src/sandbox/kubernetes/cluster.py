@@ -1,4 +1,4 @@
-"""A workload cluster: a plane with KubeVirt on it, and the agent that plays its machines."""
+"""A plane with machines: the agent that plays them, and KubeVirt where VMs run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox.kubernetes.agent.client import AgentControl
-from sandbox.kubernetes.agent.settings import Settings
+from sandbox.kubernetes.agent.settings import Endpoint, Settings
 from sandbox.kubernetes.child import Child
 from sandbox.kubernetes.client import wait_until
 from sandbox.kubernetes.kubevirt import NAMESPACE, KubeVirt
 from sandbox.kubernetes.plane import Plane, Timing, run
 from sandbox.kubernetes.ports import free_port
+from sandbox.processes import ProcessError
 
 _START_SECONDS = 60.0
 
@@ -27,20 +28,27 @@ class Cluster(Plane):
         programs: Mapping[str, Path],
         *,
         nodes: Sequence[str],
+        kubevirt: bool = True,
         storage: str = "",
         timing: Timing | None = None,
     ) -> None:
         """`storage`: URL of the door to replicated disks; without it all disks are ordinary."""
         super().__init__(name, directory, programs, timing=timing)
         self.nodes = tuple(nodes)
-        self.kubevirt = KubeVirt(self, programs)
+        self._kubevirt = KubeVirt(self, programs) if kubevirt else None
         self._storage = storage
-        self._control_port = free_port()
+        self._control_port, self._kubelet_port = free_port(), free_port()
         self.agent = AgentControl(self._control_port)
-        file = directory / "agent.json"
-        command = [sys.executable, "-m", "sandbox.kubernetes.agent", str(file)]
-        self._agent_file = file
+        self._agent_file = directory / "agent.json"
+        command = [sys.executable, "-m", "sandbox.kubernetes.agent", str(self._agent_file)]
         self.machines = Child("node-agent", command, directory / "node-agent.log", supervised=True)
+
+    @property
+    def kubevirt(self) -> KubeVirt:
+        """ProcessError on a cluster that has none."""
+        if self._kubevirt is None:
+            raise ProcessError(f"{self.name} has no KubeVirt")
+        return self._kubevirt
 
     @property
     def virt_api(self) -> Child:
@@ -55,26 +63,30 @@ class Cluster(Plane):
     @property
     def children(self) -> list[Child]:
         """Without the agent: machines are no part of the control plane."""
-        return [*self.kubevirt.children, *super().children]
+        return [*(self._kubevirt.children if self._kubevirt else []), *super().children]
 
     def bring_up(self) -> None:
         """From nothing to a cluster on which VMs run."""
         super().start()
         super().wait()
-        self.kubevirt.install()
+        if self._kubevirt:
+            self._kubevirt.install()
         self._start_machines()
-        self.kubevirt.start()
+        if self._kubevirt:
+            self._kubevirt.start()
         self.wait()
 
     def start(self) -> None:
         """Everything that `kill` ended."""
         super().start()
-        self.kubevirt.start()
+        if self._kubevirt:
+            self._kubevirt.start()
 
     def wait(self) -> None:
-        """Until VMs can be created and run."""
+        """Until VMs can be created and run, or Pods where there is no KubeVirt."""
         super().wait()
-        self.kubevirt.wait()
+        if self._kubevirt:
+            self._kubevirt.wait()
         self.agent.wait()
         wait_until(f"the nodes of {self.name}", _START_SECONDS, self._has_nodes)
 
@@ -88,8 +100,6 @@ class Cluster(Plane):
         return run([str(self.programs["virtctl"]), f"--kubeconfig={self.kubeconfig}", *arguments])
 
     def _start_machines(self) -> None:
-        """As KubeVirt's own virt-handler for what only it may write."""
-        certificate = self.kubevirt.certificates / "kubevirt-virt-handler-server-certs"
         Settings(
             cluster=self.name,
             nodes=self.nodes,
@@ -97,14 +107,19 @@ class Cluster(Plane):
             authority=str(self.pki.authority.certificate),
             certificate=str(self.pki.admin.certificate),
             key=str(self.pki.admin.key),
-            handler_token=self.service_account_token(NAMESPACE, "kubevirt-handler"),
+            directory=str(self.directory / "pods"),
             control_port=self._control_port,
-            handler_port=self.kubevirt.handler_port,
-            handler_certificate=f"{certificate}.crt",
-            handler_key=f"{certificate}.key",
+            kubelet=Endpoint(self._kubelet_port, str(self.pki.server.certificate), str(self.pki.server.key)),
+            handler=self._handler() if self._kubevirt else None,
             storage=self._storage,
         ).write(self._agent_file)
         self.machines.start()
+
+    def _handler(self) -> Endpoint:
+        """What makes the agent KubeVirt's virt-handler: its token, for what only it may write, and its endpoint."""
+        certificate = self.kubevirt.certificates / "kubevirt-virt-handler-server-certs"
+        token = self.service_account_token(NAMESPACE, "kubevirt-handler")
+        return Endpoint(self.kubevirt.handler_port, f"{certificate}.crt", f"{certificate}.key", token)
 
     def _has_nodes(self) -> bool:
         """Ready and without the taint that a node has before it is."""

@@ -60,8 +60,7 @@ def _status(parsed: argparse.Namespace) -> int:
     world = detached.description
     print(f"{'world':<16} running, pid {detached.process.pid}, control {world['control']}")
     for name, plane in world["planes"].items():
-        machines = f"   machines {plane['agent']} ({', '.join(plane['nodes'])})" if "agent" in plane else ""
-        print(f"{name:<16} {plane['url']}{machines}")
+        print(f"{name:<16} {plane['url']}   machines {plane['agent']} ({', '.join(plane['nodes'])})")
     print(f"{'LINSTOR':<16} {world['linstor']}   disks {world['storage']}")
     for name in served.KUBECONFIGS:
         print(f"{'kubeconfig':<16} {detached.state / f'{name}.kubeconfig'}")

@@ -36,6 +36,7 @@ class Pki:
         self.server = self._issue("kube-apiserver", ExtendedKeyUsageOID.SERVER_AUTH, self.authority)
         self.front = self._issue("aggregator", ExtendedKeyUsageOID.CLIENT_AUTH, self.front_authority)
         self.admin = self.client("admin", [_MASTERS])
+        self.kubelet_client = self.client("kube-apiserver-kubelet-client")
         self.tokens = self._key_pair("service-account")
 
     def client(self, user: str, groups: Sequence[str] = ()) -> Pair:

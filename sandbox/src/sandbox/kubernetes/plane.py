@@ -199,6 +199,10 @@ class Plane:
             "--requestheader-extra-headers-prefix=X-Remote-Extra-",
             f"--proxy-client-cert-file={pki.front.certificate}",
             f"--proxy-client-key-file={pki.front.key}",
+            "--kubelet-preferred-address-types=InternalIP",
+            f"--kubelet-certificate-authority={pki.authority.certificate}",
+            f"--kubelet-client-certificate={pki.kubelet_client.certificate}",
+            f"--kubelet-client-key={pki.kubelet_client.key}",
         ]
 
     def _controller_manager(self) -> list[str]:

@@ -19,7 +19,6 @@ from aiohttp import web
 from sandbox.http import serve
 from sandbox.kubernetes.client import ApiError
 from sandbox.kubernetes.cluster import Cluster
-from sandbox.kubernetes.plane import Plane
 from sandbox.kubernetes.world import World
 from sandbox.processes import ProcessError
 
@@ -77,7 +76,7 @@ def make_app(world: World) -> web.Application:
     return app
 
 
-def _do(world: World, plane: Plane, verb: str) -> None:
+def _do(world: World, plane: Cluster, verb: str) -> None:
     if verb == "power-off":
         world.power_off(plane)
     elif verb == "power-on":
@@ -96,7 +95,8 @@ def describe(world: World, control: str) -> dict[str, Any]:
             plane.name: {
                 "url": plane.url,
                 "kubeconfig": str(plane.kubeconfig),
-                **({"agent": plane.agent.url, "nodes": list(plane.nodes)} if isinstance(plane, Cluster) else {}),
+                "agent": plane.agent.url,
+                "nodes": list(plane.nodes),
             }
             for plane in world
         },

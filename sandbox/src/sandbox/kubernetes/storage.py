@@ -14,7 +14,7 @@ from sandbox.stack import answers, post
 
 _START_SECONDS = 30.0
 _TAINT_SECONDS = 5.0  # how often Piraeus' HA controller looks
-_TIEBREAKER = "quorum-node1"
+TIEBREAKER = "quorum-node1"
 
 
 class Storage:
@@ -25,7 +25,7 @@ class Storage:
         control, linstor = free_port(), free_port()
         self.url, self.linstor = f"http://127.0.0.1:{control}", f"http://127.0.0.1:{linstor}"
         places = [f"{cluster}/{node}" for cluster, names in nodes.items() for node in names]
-        flags = [f"--node={place}" for place in (*places, f"quorum/{_TIEBREAKER}=")]
+        flags = [f"--node={place}" for place in (*places, f"quorum/{TIEBREAKER}=")]
         ports = [f"--control-port={control}", f"--linstor-port={linstor}"]
         command = [sys.executable, "-m", "sandbox.kubernetes.drbd", *ports, *flags]
         self.child = Child("storage", command, directory / "storage.log")

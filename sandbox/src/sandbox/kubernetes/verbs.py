@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from typing import Any
 
 from sandbox.kubernetes.agent.guests import DEEDS
@@ -62,9 +61,8 @@ def run(parsed: argparse.Namespace, detached: Detached) -> None:
 
 
 def _agent(world: dict[str, Any], cluster: str) -> str:
-    with_machines: Sequence[str] = [name for name, plane in world["planes"].items() if "agent" in plane]
-    if cluster not in with_machines:
-        raise ProcessError(f"{cluster} has no machines; {' and '.join(with_machines)} have")
+    if cluster not in world["planes"]:
+        raise ProcessError(f"there is no cluster {cluster}; there are {', '.join(world['planes'])}")
     return str(world["planes"][cluster]["agent"])
 
 

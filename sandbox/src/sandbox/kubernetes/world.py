@@ -1,4 +1,4 @@
-"""Three clusters: two with KubeVirt and two played nodes each, and a plain one for the quorum."""
+"""Three clusters: two with KubeVirt and two played nodes each, and one with a node and no VMs for the quorum."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 
 from sandbox.kubernetes import binaries
 from sandbox.kubernetes.cluster import Cluster
-from sandbox.kubernetes.plane import Plane
-from sandbox.kubernetes.storage import Storage
+from sandbox.kubernetes.storage import TIEBREAKER, Storage
 
 PROGRAMS = (
     "etcd",
@@ -38,43 +37,37 @@ class World:
         self.cluster1, self.cluster2 = (
             Cluster(name, directory / name, programs, nodes=nodes[name], storage=self.storage.url) for name in CLUSTERS
         )
-        self.quorum = Plane("quorum", directory / "quorum", programs)
+        self.quorum = Cluster(
+            "quorum", directory / "quorum", programs, nodes=[TIEBREAKER], kubevirt=False, storage=self.storage.url
+        )
 
     @property
     def clusters(self) -> tuple[Cluster, Cluster]:
         """Those with VMs."""
         return (self.cluster1, self.cluster2)
 
-    def __iter__(self) -> Iterator[Plane]:
+    def __iter__(self) -> Iterator[Cluster]:
         yield from (self.cluster1, self.cluster2, self.quorum)
 
     def start(self) -> None:
         """All at once, until each is ready."""
         self.storage.start()
-        self.quorum.start()
-        with ThreadPoolExecutor(len(self.clusters)) as pool:
-            list(pool.map(Cluster.bring_up, self.clusters))
-        self.quorum.wait()
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(Cluster.bring_up, self))
         self.storage.wait()
         for cluster in self.clusters:
             self.storage.watch_over(cluster.name, cluster.kubeconfig)
 
-    def power_off(self, plane: Plane) -> None:
+    def power_off(self, cluster: Cluster) -> None:
         """A whole site without power: its guests, its disks and its control plane."""
-        plane.kill()
-        if isinstance(plane, Cluster):
-            plane.agent.site("off")
-        else:
-            self.storage.post(f"/sites/{plane.name}/down")
+        cluster.kill()
+        cluster.agent.site("off")
 
-    def power_on(self, plane: Plane) -> None:
+    def power_on(self, cluster: Cluster) -> None:
         """Back, with what its disks and its etcd hold; ready when this returns."""
-        if isinstance(plane, Cluster):
-            plane.agent.site("on")
-        else:
-            self.storage.post(f"/sites/{plane.name}/up")
-        plane.start()
-        plane.wait()
+        cluster.agent.site("on")
+        cluster.start()
+        cluster.wait()
 
     def stop(self) -> None:
         """End everything at once."""

@@ -6,6 +6,8 @@ import asyncio
 import ssl
 from collections import defaultdict
 
+from aiohttp import web
+
 from sandbox.http import serve
 from sandbox.kubernetes.agent import control, door
 from sandbox.kubernetes.agent.api import Api
@@ -15,13 +17,16 @@ from sandbox.kubernetes.agent.handler import Handler
 from sandbox.kubernetes.agent.kubelet import Kubelet, instance_of
 from sandbox.kubernetes.agent.machines import ALIVE, DEAD, Machines, Times
 from sandbox.kubernetes.agent.nodes import Heart
+from sandbox.kubernetes.agent.pods import logs
+from sandbox.kubernetes.agent.pods.kubelet import ProcessKubelet
 from sandbox.kubernetes.agent.queue import Key, WorkQueue
 from sandbox.kubernetes.agent.scheduler import Scheduler
 from sandbox.kubernetes.agent.settings import Settings
-from sandbox.kubernetes.agent.tables import Table, key_of
+from sandbox.kubernetes.agent.tables import Table
 from sandbox.kubernetes.client import Object
 
 _POD, _INSTANCE = "pod", "vmi"
+_HANDLER_LABEL = "virt-handler"
 
 
 class Agent:
@@ -33,7 +38,7 @@ class Agent:
         self.machines = Machines(settings.nodes)
         self.guests = Guests()
         tls = ssl.create_default_context(cafile=settings.authority)
-        self._handler_api = Api(settings.server, tls, settings.handler_token)
+        self._handler_api = Api(settings.server, tls, settings.handler.token if settings.handler else "")
         known = ssl.create_default_context(cafile=settings.authority)
         known.load_cert_chain(settings.certificate, settings.key)
         self._api = Api(settings.server, known)
@@ -53,9 +58,13 @@ class Agent:
         self._volumes = Table("/api/v1/persistentvolumes", lambda key, item: None)
 
     def _make_parts(self) -> None:
+        settings = self.settings
         self._scheduler = Scheduler(self._api, self._pods, self._nodes, self._claims)
         self._kubelet = Kubelet(self._api, self._pods, self.guests, self.machines)
-        self._heart = Heart(self._api, self.machines)
+        self._processes = ProcessKubelet(
+            self._api, settings, self._pods, self.machines, lambda key: self._queue.add((_POD, key))
+        )
+        self._heart = Heart(self._api, self.machines, settings.kubelet.port, kubevirt=settings.handler is not None)
         self._handler = Handler(
             self._handler_api,
             self._instances,
@@ -69,14 +78,10 @@ class Agent:
 
     async def run(self) -> None:
         """Serve and work until cancelled."""
-        certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        certificate.load_cert_chain(self.settings.handler_certificate, self.settings.handler_key)
-        handler = door.make_app(self.guests, self.machines, self._touch)
-        runners = [
-            (await serve(control.make_app(self), port=self.settings.control_port))[0],
-            (await serve(handler, port=self.settings.handler_port, ssl_context=certificate))[0],
-        ]
-        tables = (self._nodes, self._volumes, self._claims, self._pods, self._instances)
+        runners = await self._serve()
+        tables = [self._nodes, self._volumes, self._claims, self._pods]
+        if self.settings.handler:
+            tables.append(self._instances)
         try:
             async with asyncio.TaskGroup() as group:
                 for table in tables:
@@ -84,9 +89,25 @@ class Agent:
                 for work in (self._heart.run(), self._queue.run(), self._write()):
                     group.create_task(work)
         finally:
+            await self._processes.stop()
             for closing in (*(runner.cleanup() for runner in runners), self._api.close(), self._handler_api.close()):
                 await closing
             await self._disks.close_session()
+
+    async def _serve(self) -> list[web.AppRunner]:
+        """The control port, and the endpoints that kubelet and virt-handler have on a machine."""
+        settings = self.settings
+        controlled, _ = await serve(control.make_app(self), port=settings.control_port)
+        kubelet = settings.kubelet.tls()
+        kubelet.load_verify_locations(settings.authority)
+        kubelet.verify_mode = ssl.CERT_REQUIRED  # logs are for the API server, which asks who may read them
+        app = logs.make_app(self._processes.log_of)
+        logged, _ = await serve(app, port=settings.kubelet.port, ssl_context=kubelet)
+        if settings.handler is None:
+            return [controlled, logged]
+        app = door.make_app(self.guests, self.machines, self._touch)
+        asked, _ = await serve(app, port=settings.handler.port, ssl_context=settings.handler.tls())
+        return [controlled, logged, asked]
 
     async def _write(self) -> None:
         """Every guest with replicated disks writes now and then; that is what a failover must not lose."""
@@ -100,28 +121,26 @@ class Agent:
         if kind == _INSTANCE:
             return await self._handler.look(name)
         pod = self._pods.items.get(name)
-        if pod is None or not instance_of(pod)[0]:
+        if pod is None:
             return None
-        if pod["spec"].get("nodeName"):
-            return await self._kubelet.look(pod)
-        if pod["metadata"].get("deletionTimestamp"):
-            return None
-        return await self._scheduler.look(pod)
+        if not pod["spec"].get("nodeName"):
+            return None if pod["metadata"].get("deletionTimestamp") else await self._scheduler.look(pod)
+        return await (self._kubelet if instance_of(pod)[0] else self._processes).look(pod)
 
     def _pod_changed(self, key: str, pod: Object) -> None:
         """A launcher and its instance are looked at together: each waits for the other."""
         vm, uid = instance_of(pod)
-        if not vm:
-            return
-        if key in self._pods.items:
-            self._launchers[uid].add(key)
-        else:
-            self._launchers[uid].discard(key)
-            self._kubelet.forget(pod)
+        here = key in self._pods.items
+        if vm:
+            self._launchers[uid].add(key) if here else self._launchers[uid].discard(key)
             if not self._launchers[uid]:
                 del self._launchers[uid]
-        self._queue.add((_POD, key))
-        self._queue.add((_INSTANCE, vm))
+            self._queue.add((_INSTANCE, vm))
+        if not here:
+            self._kubelet.forget(pod)
+            self._processes.forget(pod)
+        elif pod["metadata"].get("labels", {}).get("kubevirt.io") != _HANDLER_LABEL:
+            self._queue.add((_POD, key))
 
     def _pods_of(self, uid: str) -> list[Object]:
         keys = self._launchers.get(uid, set())
@@ -129,7 +148,7 @@ class Agent:
 
     def _retry_unscheduled(self) -> None:
         for key, pod in self._pods.items.items():
-            if not pod["spec"].get("nodeName") and instance_of(pod)[0]:
+            if not pod["spec"].get("nodeName"):
                 self._queue.add((_POD, key))
 
     def _touch(self, vm: str) -> None:
@@ -141,9 +160,8 @@ class Agent:
 
     def look_at_everything(self) -> None:
         """After a change to the played world, which no watch tells."""
-        for pod in self._pods.items.values():
-            if instance_of(pod)[0]:
-                self._queue.add((_POD, key_of(pod)))
+        for key, pod in self._pods.items.items():
+            self._pod_changed(key, pod)
         for vm in {*self._instances.items, *(guest.vm for guest in self.guests.by_uid.values())}:
             self._queue.add((_INSTANCE, vm))
 

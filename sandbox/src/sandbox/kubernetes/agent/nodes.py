@@ -36,10 +36,9 @@ _INFO = {
     "kubeProxyVersion": "",
     **dict.fromkeys(("osImage", "kernelVersion", "containerRuntimeVersion"), "sandbox"),
 }
+_LABELS = {"kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"}
 # What virt-handler and its labeller find out about a machine; virt-controller asks launchers for them.
-_LABELS = {
-    "kubernetes.io/arch": "amd64",
-    "kubernetes.io/os": "linux",
+_VM_LABELS = {
     "kubevirt.io/schedulable": "true",
     "kubevirt.io/cpumanager": "false",
     "machine-type.node.kubevirt.io/q35": "true",
@@ -50,8 +49,11 @@ _LABELS = {
 class Heart:
     """Beats for every node that answers. A node that came back registers again, as a kubelet does when it starts."""
 
-    def __init__(self, api: Api, machines: Machines) -> None:
+    def __init__(self, api: Api, machines: Machines, kubelet_port: int, *, kubevirt: bool) -> None:
+        """Without `kubevirt` there are no virt-handlers, and nothing says that VMs may run here."""
         self._api = api
+        self._kubelet_port = kubelet_port
+        self._kubevirt = kubevirt
         self._machines = machines
         self._leased: dict[str, float] = {}
         self._told: dict[str, float] = {}
@@ -80,8 +82,12 @@ class Heart:
 
     async def _register(self, node: str) -> None:
         """The Node, and the Pod by which virt-api finds the node's virt-handler."""
-        labels = {**_LABELS, "kubernetes.io/hostname": node}
+        labels = {**_LABELS, **(_VM_LABELS if self._kubevirt else {}), "kubernetes.io/hostname": node}
         await self._create("/api/v1/nodes", {"kind": "Node", "metadata": {"name": node, "labels": labels}, "spec": {}})
+        if self._kubevirt:
+            await self._register_handler(node)
+
+    async def _register_handler(self, node: str) -> None:
         name = f"virt-handler-{node}"
         spec = {
             "nodeName": node,
@@ -102,8 +108,9 @@ class Heart:
 
     async def _tell(self, node: str) -> None:
         """Ready, and virt-handler's heartbeat. The not-ready taint that admission added is node-lifecycle's to remove."""
-        beat = {"labels": {"kubevirt.io/schedulable": "true"}, "annotations": {"kubevirt.io/heartbeat": now()}}
-        await self._api.merge(f"/api/v1/nodes/{node}", {"metadata": beat})
+        if self._kubevirt:
+            beat = {"labels": {"kubevirt.io/schedulable": "true"}, "annotations": {"kubevirt.io/heartbeat": now()}}
+            await self._api.merge(f"/api/v1/nodes/{node}", {"metadata": beat})
         ready = {**condition("Ready", True, "KubeletReady", "a played kubelet"), "lastHeartbeatTime": now()}
         info = {**_INFO, **dict.fromkeys(("machineID", "systemUUID", "bootID"), node)}
         status = {
@@ -111,6 +118,7 @@ class Heart:
             "allocatable": _CAPACITY,
             "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": node}],
             "nodeInfo": info,
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self._kubelet_port}},
             "conditions": [{**ready, "lastTransitionTime": now()}],
         }
         await self._api.merge(f"/api/v1/nodes/{node}/status", {"status": status})

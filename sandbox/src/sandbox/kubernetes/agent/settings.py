@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,8 +10,25 @@ import orjson
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """Where a part of a machine serves, and the certificate (files) it shows. `token` is what it knows the API server by, if not as the agent."""
+
+    port: int
+    certificate: str
+    key: str
+    token: str = ""
+
+    def tls(self) -> ssl.SSLContext:
+        """Its side of a connection."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+@dataclass(frozen=True)
 class Settings:
-    """Files are paths. `storage` is the URL of the door that opens replicated disks, empty without one."""
+    """Files are paths. `storage` is the URL of the door that opens replicated disks, empty without one; `handler` is
+    virt-handler's endpoint, None where there is no KubeVirt. Pods that run as processes have their folders in `directory`."""
 
     cluster: str
     nodes: tuple[str, ...]
@@ -18,11 +36,10 @@ class Settings:
     authority: str
     certificate: str
     key: str
-    handler_token: str
+    directory: str
     control_port: int
-    handler_port: int
-    handler_certificate: str
-    handler_key: str
+    kubelet: Endpoint
+    handler: Endpoint | None
     storage: str = ""
 
     def write(self, file: Path) -> Path:
@@ -35,4 +52,6 @@ class Settings:
     def read(cls, file: Path) -> Settings:
         """The inverse of `write`."""
         content = orjson.loads(file.read_bytes())
-        return cls(**{**content, "nodes": tuple(content["nodes"])})
+        handler = Endpoint(**content["handler"]) if content["handler"] else None
+        parts = {"nodes": tuple(content["nodes"]), "kubelet": Endpoint(**content["kubelet"]), "handler": handler}
+        return cls(**{**content, **parts})
