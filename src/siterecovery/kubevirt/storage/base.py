@@ -188,14 +188,16 @@ class Storage(Protocol):
         quorum, are no reasons; an Outdated or Inconsistent disk and a Primary that is known to run are, always."""
         ...
 
-    async def promote(self, volumes: Sequence[str], cluster: str) -> None:
-        """Makes sure that opening the devices there will work; NotPromotable otherwise."""
+    async def promote(self, volumes: Sequence[str], cluster: str, *, forced: bool = False) -> None:
+        """Makes sure that opening the devices there will work; NotPromotable otherwise. `forced`: a source that does not answer is no obstacle;
+        quorum is one, until `prepare_forced` has taken effect."""
         ...
 
     async def prepare_forced(self, volumes: Sequence[str], cluster: str) -> tuple[Forced, ...]:
         """Switches quorum off where the target cannot be promoted without, and nowhere else: where quorum is held the fence stays. What was set
         before is recorded with the volume in the same call. All volumes are checked first (NotPromotable, nothing changed). Answers every volume
-        of these that is forced, also by an earlier call."""
+        of these that is forced, also by an earlier call. LINSTOR knows one policy for all nodes of a volume: a source that comes back into the
+        controller's sight before its replication link is up gets it too and is fenced no more, so its VMs have to be stopped before it is let in."""
         ...
 
     async def restore_quorum(self, volumes: Sequence[str]) -> Restored:

@@ -21,8 +21,9 @@ def release(states: States, cluster: str) -> Release:
     return Release(tuple(held), tuple(unknown))
 
 
-def readiness(states: States, cluster: str, *, forced: bool) -> Readiness:
-    return Readiness(tuple(reason for state in states.values() for reason in _obstacles(state, cluster, forced)))
+def readiness(states: States, cluster: str, *, blind: bool, quorum: bool = True) -> Readiness:
+    """`blind`: what cannot be known of other sides is no obstacle. `quorum`: the lack of it is one."""
+    return Readiness(tuple(reason for state in states.values() for reason in _obstacles(state, cluster, blind, quorum)))
 
 
 def needs_force(state: VolumeState, cluster: str) -> bool:
@@ -80,21 +81,21 @@ def unprotected(states: States, clusters: Sequence[str]) -> Iterable[Reason]:
             )
 
 
-def _obstacles(state: VolumeState, cluster: str, forced: bool) -> Iterable[Reason]:
+def _obstacles(state: VolumeState, cluster: str, blind: bool, quorum: bool) -> Iterable[Reason]:
     if not state.exists:
         yield _missing(state)
         return
-    rivals = list(_rivals(state, cluster, forced))
+    rivals = list(_rivals(state, cluster, blind))
     yield from rivals
     disks = [replica for replica in state.on(cluster) if replica.diskful]
     good = [replica for replica in disks if replica.disk is Disk.UP_TO_DATE]
     if not good:
         yield _bad_disk(state, cluster, disks)
-    elif not forced and not rivals and needs_force(state, cluster):
+    elif quorum and not rivals and needs_force(state, cluster):
         yield _no_quorum(state, cluster, good)
 
 
-def _rivals(state: VolumeState, cluster: str, forced: bool) -> Iterable[Reason]:
+def _rivals(state: VolumeState, cluster: str, blind: bool) -> Iterable[Reason]:
     """Other places where it is open, or may be. A cluster without any disk of it (a tiebreaker's) runs no VMs and need not answer."""
     sides = {replica.cluster for replica in state.disks()}
     for replica in state.replicas:
@@ -106,7 +107,7 @@ def _rivals(state: VolumeState, cluster: str, forced: bool) -> Iterable[Reason]:
                 "InUseElsewhere",
                 f"Volume {state.volume} is in use on {replica.node}{_of(replica)}: stop its VM there first.",
             )
-        elif replica.role is Role.UNKNOWN and not forced and replica.cluster in sides:
+        elif replica.role is Role.UNKNOWN and not blind and replica.cluster in sides:
             yield Reason(
                 state.volume,
                 "SourceUnknown",

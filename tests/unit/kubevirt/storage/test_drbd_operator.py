@@ -132,7 +132,10 @@ def test_forced_switches_quorum_off_on_the_target_alone() -> None:
         forced = await ground.storage.prepare_forced([HANDLE], TWO)
         assert [(each.volume, dict(each.before)) for each in forced] == [(HANDLE, {"quorum": "majority"})]
         assert await ground.storage.prepare_forced([HANDLE], TWO) == forced
+        with pytest.raises(NotPromotable, match="no quorum"):
+            await ground.storage.promote([HANDLE], TWO, forced=True)
         await ground.look()
+        await ground.storage.promote([HANDLE], TWO, forced=True)
         ground.guest(TWO, B)
         assert (ground.spec(TWO)["quorum"], ground.spec(ONE)["quorum"]) == ("off", "majority")
         ground.back(ONE)

@@ -107,12 +107,15 @@ def test_forced_without_quorum_records_and_switches_off() -> None:
         ground.world.drbd.nodes[Q].cluster = "elsewhere"
         ground.world.faults.lose("elsewhere")
         assert kinds((await ground.storage.ready_to_promote([VOLUME], TWO)).reasons) == ["SourceUnknown"]
+        with pytest.raises(NotPromotable, match="no quorum"):
+            await ground.storage.promote([VOLUME], TWO, forced=True)
         forced = await ground.storage.prepare_forced([VOLUME], TWO)
         assert dict(forced[0].before)[QUORUM] == "majority"
         assert ground.props()[QUORUM] == "off"
         assert ground.props()["DrbdOptions/auto-quorum"] == "disabled"
         assert json.loads(ground.props()[FORCED])[QUORUM] == "majority"
         assert len(changes(ground)) == 1
+        await ground.storage.promote([VOLUME], TWO, forced=True)
         ground.world.devices.open(TWO, B, VOLUME)
 
     play(story)

@@ -79,10 +79,10 @@ class DrbdOperatorStorage:
         return judging.release(await self.states(volumes), cluster)
 
     async def ready_to_promote(self, volumes: Sequence[str], cluster: str, *, forced: bool = False) -> Readiness:
-        return judging.readiness(await self.states(volumes), cluster, forced=forced)
+        return judging.readiness(await self.states(volumes), cluster, blind=forced, quorum=not forced)
 
-    async def promote(self, volumes: Sequence[str], cluster: str) -> None:
-        found = await self.ready_to_promote(volumes, cluster)
+    async def promote(self, volumes: Sequence[str], cluster: str, *, forced: bool = False) -> None:
+        found = judging.readiness(await self.states(volumes), cluster, blind=forced)
         if not found.ready:
             raise NotPromotable(found.reasons)
 
@@ -90,7 +90,7 @@ class DrbdOperatorStorage:
         """The operator of the target applies it soon after: ask `promote` until it agrees."""
         objects = await self._local(cluster)
         states = await self.states(volumes)
-        found = judging.readiness(states, cluster, forced=True)
+        found = judging.readiness(states, cluster, blind=True, quorum=False)
         if not found.ready:
             raise NotPromotable(found.reasons)
         forced = []

@@ -60,17 +60,17 @@ class LinstorStorage:
         return judging.release(await self.states(volumes), cluster)
 
     async def ready_to_promote(self, volumes: Sequence[str], cluster: str, *, forced: bool = False) -> Readiness:
-        return judging.readiness(await self.states(volumes), cluster, forced=forced)
+        return judging.readiness(await self.states(volumes), cluster, blind=forced, quorum=not forced)
 
-    async def promote(self, volumes: Sequence[str], cluster: str) -> None:
+    async def promote(self, volumes: Sequence[str], cluster: str, *, forced: bool = False) -> None:
         """LINSTOR has nothing to call: the guest's host opens the device."""
-        found = await self.ready_to_promote(volumes, cluster)
+        found = judging.readiness(await self.states(volumes), cluster, blind=forced)
         if not found.ready:
             raise NotPromotable(found.reasons)
 
     async def prepare_forced(self, volumes: Sequence[str], cluster: str) -> tuple[Forced, ...]:
         states = await self.states(volumes)
-        found = judging.readiness(states, cluster, forced=True)
+        found = judging.readiness(states, cluster, blind=True, quorum=False)
         if not found.ready:
             raise NotPromotable(found.reasons)
         wanted = [state.volume for state in states.values() if state.forced or judging.needs_force(state, cluster)]
