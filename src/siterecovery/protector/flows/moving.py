@@ -12,8 +12,8 @@ from siterecovery.protector.steps.base import World
 from siterecovery.workflow.flow import Node, Phase, attempt, for_each, sequence, steps_of, together
 from siterecovery.workflow.step import OnFailure, Step
 
-BUILDS = 96
-"""VMs brought up at the same time: half as many again as the 64 builds that a busy Nova carries out at once, so that the next ones wait in its own
+BUILDS = 128
+"""VMs brought up at the same time: twice the 64 builds that a busy Nova carries out at once, so that the next ones wait in its own
 queue while their predecessors are still being noticed and their volumes managed."""
 
 AT_ONCE = 256

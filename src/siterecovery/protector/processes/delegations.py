@@ -28,10 +28,11 @@ class Delegations:
         self._store = store
         self._site_name = site_name
         self._memory = Memory(KEPT, clock)
+        self._sites = Memory(KEPT, clock)
         self.clouds: SiteClouds | None = None
 
     def __call__(self, site_id: str, project_id: str) -> str | None:
-        site = self._store.run(lambda tx: tx.sites.get(site_id))
+        site = self._sites.get(site_id, lambda: self._store.run(lambda tx: tx.sites.get(site_id)), keep=bool)
         if site is None:
             return None
         if site.name == self._site_name:

@@ -12,7 +12,6 @@ from siterecovery.protector.steps.base import ProtectorStep, World, key_of, serv
 from siterecovery.protector.steps.guards import burn, halt, handed_over, keep_off
 from siterecovery.protector.steps.replication import epoch_of
 from siterecovery.protector.store.base import Transaction
-from siterecovery.workflow.abreast import abreast
 from siterecovery.workflow.step import Answer, Call, OnFailure, Outcome, Refused, Unsettled, Waiting
 
 
@@ -253,8 +252,8 @@ class RecreateInstance(ProtectorStep):
 
     def do(self, call: Call) -> Answer:
         compute = self.world.tenant(self.world.target).compute
-        spec, _ = abreast(lambda: self._spec(call), lambda: self.world.may_start(call, epoch_of(call)))
-        call.check()
+        spec = self._spec(call)
+        self.world.may_start(call, epoch_of(call))
         return self._arrival(call, compute.create(spec))
 
     def look(self, call: Call) -> Answer | None:

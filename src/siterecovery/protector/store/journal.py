@@ -6,6 +6,7 @@ on another node makes the commit fail, after which the guard is asked again and 
 """
 
 import collections
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -139,6 +140,7 @@ def _storable(text: str | None) -> str | None:
     return None if text is None else text.replace("\0", "\\0").encode("utf-8", "replace").decode()
 
 
+@functools.cache
 def _upsert(dialect: str) -> sa.Executable:
     changed = [column.name for column in journal_entries.c if column.name not in _KEPT]
     if dialect == "mysql":

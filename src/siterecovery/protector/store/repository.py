@@ -23,11 +23,18 @@ class Repository(Generic[T]):
 
     table: sa.Table
     kind: type[T]
+    _fields: Sequence[str]
+    _key: sa.Column[Any]
+
+    def __init_subclass__(cls) -> None:
+        """Looked at once: a repository is made for every transaction."""
+        super().__init_subclass__()
+        if "kind" in vars(cls):
+            cls._fields = [field.name for field in dataclasses.fields(cls.kind)]  # type: ignore[arg-type]
+            (cls._key,) = cls.table.primary_key.columns
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._fields = [field.name for field in dataclasses.fields(self.kind)]  # type: ignore[arg-type]
-        (self._key,) = self.table.primary_key.columns
 
     def save(self, value: T) -> None:
         row = self._row(value)
