@@ -10,7 +10,7 @@ from typing import Any
 from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.domain import node as nodes
 from siterecovery.kubevirt.domain import virtual_machine as domain
-from siterecovery.kubevirt.domain.names import GROUP_CONTROLLER, HELD, ORIGINAL_RUN
+from siterecovery.kubevirt.domain.names import GROUP_CONTROLLER, GROUP_LABEL, HELD, ORIGINAL_RUN
 from siterecovery.kubevirt.domain.resources import (
     NODES,
     PODS,
@@ -58,9 +58,15 @@ async def _ask_to_start(cluster: base.Cluster, vm: Mapping[str, Any]) -> None:
         return
 
 
-async def record(cluster: base.Cluster, vm: Mapping[str, Any], run: str | None = None) -> Object:
-    """Keeps what it is set to now (or `run`), without touching how it runs."""
-    return await _patch(cluster, vm, {ORIGINAL_RUN: run or domain.run_of(vm)}, {})
+async def enrol(cluster: base.Cluster, vm: Mapping[str, Any], group: str, run: str) -> Object:
+    """Marks it as a member of the group that is set to `run`, without touching how it runs."""
+    return await _patch(cluster, vm, {ORIGINAL_RUN: run}, {}, {GROUP_LABEL: group})
+
+
+async def dismiss(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
+    """It is no member any more: nothing of ours stays on it, and it goes on as it is. One that is held gets its strategy back."""
+    spec = domain.run_fields(vm, domain.recorded(vm) or domain.ALWAYS) if domain.is_held(vm) else {}
+    return await _patch(cluster, vm, {ORIGINAL_RUN: None, HELD: None}, spec, {GROUP_LABEL: None})
 
 
 async def hold(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
@@ -76,10 +82,16 @@ async def let_go(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
 
 
 async def _patch(
-    cluster: base.Cluster, vm: Mapping[str, Any], annotations: Mapping[str, Any], spec: Mapping[str, Any]
+    cluster: base.Cluster,
+    vm: Mapping[str, Any],
+    annotations: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    labels: Mapping[str, Any] | None = None,
 ) -> Object:
     metadata = vm["metadata"]
     patch: Object = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": dict(annotations)}}
+    if labels:
+        patch["metadata"]["labels"] = dict(labels)
     if spec:
         patch["spec"] = dict(spec)
     return await cluster.patch(

@@ -1,0 +1,261 @@
+"""Keeps stopped copies on the other cluster: the group, its VMs, and what they need to boot. Done only where the group is active.
+
+A copy is written only where nothing runs: an object of the same name that is not this group's is left alone and told of, and so is a VM that is not
+halted. `desiredState` of the other copy of the group is never touched: it is the failover's."""
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from siterecovery.kubevirt.clusters import authority, base
+from siterecovery.kubevirt.clusters.informer import Key
+from siterecovery.kubevirt.controllers.protection_group.cache import Cache
+from siterecovery.kubevirt.controllers.protection_group.promises import Clusters
+from siterecovery.kubevirt.controllers.protection_group.scope import MemberView, Scope
+from siterecovery.kubevirt.controllers.protection_group.status import Copies
+from siterecovery.kubevirt.domain import copies, disks
+from siterecovery.kubevirt.domain import virtual_machine as vms
+from siterecovery.kubevirt.domain.authority import claim_of
+from siterecovery.kubevirt.domain.names import GROUP_CONTROLLER, GROUP_LABEL
+from siterecovery.kubevirt.domain.resources import (
+    CONFIG_MAPS,
+    CONTROLLER_REVISIONS,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PROTECTION_GROUPS,
+    SECRETS,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
+    Object,
+    Resource,
+)
+from siterecovery.workflow.clock import Clock
+
+LOG = logging.getLogger(__name__)
+_TRY_AGAIN = 15.0
+_FEW = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Last:
+    """What was copied last: `of` are the versions of the originals."""
+
+    of: tuple[object, ...]
+    at: float
+    copies: Copies
+
+
+class Mirror:
+    """`every` seconds everything is compared again, also what the cache does not hold (Secrets, ConfigMaps)."""
+
+    def __init__(
+        self,
+        clusters: Clusters,
+        cache: Cache,
+        scopes: Mapping[Key, Scope],
+        *,
+        woken: Callable[[Key], None],
+        clock: Clock,
+        every: float = 300.0,
+    ) -> None:
+        self._clusters = clusters
+        self._cache = cache
+        self._scopes = scopes
+        self._woken = woken
+        self._clock = clock
+        self._every = every
+        self._last: dict[Key, Last] = {}
+
+    def copies(self, key: Key) -> Copies:
+        last = self._last.get(key)
+        return last.copies if last else Copies()
+
+    async def mirror(self, key: Key) -> float | None:
+        """Seconds until it wants to look again."""
+        scope = self._scopes.get(key)
+        if scope is None or not scope.authority.may_start or scope.problems:
+            self._last.pop(key, None)
+            return None
+        of, now = self._versions(scope), self._clock.monotonic()
+        last = self._last.get(key)
+        if last and last.copies.complete and last.of == of and now - last.at < self._every:
+            return None
+        found = await self._copy(scope)
+        self._last[key] = Last(of, now, found)
+        if last is None or last.copies != found:
+            self._woken(key)
+        return None if found.complete else _TRY_AGAIN
+
+    def _versions(self, scope: Scope) -> tuple[object, ...]:
+        """Of everything in the cache that is copied: the group's spec, and each VM's definition and claims."""
+        members = (
+            (
+                member.name,
+                *_version(member.vm),
+                (member.instance or {}).get("metadata", {}).get("uid"),
+                bool(((member.instance or {}).get("status") or {}).get("interfaces")),
+                tuple(member.volumes.items()),
+            )
+            for member in scope.members
+        )
+        return (scope.other, scope.group.metadata.generation, scope.authority.claim, *members)
+
+    async def _copy(self, scope: Scope) -> Copies:
+        try:
+            peer = self._clusters.get(scope.other)
+            work = Work(scope, self._clusters.local, peer, self._cache)
+            problems = await work.run()
+        except base.Unknown as error:
+            return Copies(None, str(error))
+        except base.ClusterError as error:
+            return Copies(False, str(error))
+        if problems:
+            more = f" and {len(problems) - _FEW} more" if len(problems) > _FEW else ""
+            return Copies(False, "; ".join(problems[:_FEW]) + more)
+        return Copies(True, f"everything is on {scope.other}")
+
+
+def _version(vm: Object | None) -> tuple[object, ...]:
+    """KubeVirt writes into status all the time; a copy is made of the rest."""
+    metadata = (vm or {}).get("metadata") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    return (
+        metadata.get("uid"),
+        metadata.get("generation"),
+        tuple(sorted(labels.items())),
+        tuple(sorted(annotations.items())),
+    )
+
+
+class Work:
+    """One round for one group. `problems` are sentences for people; what one member lacks does not keep the others from being copied."""
+
+    def __init__(self, scope: Scope, local: base.Cluster, peer: base.Cluster, cache: Cache) -> None:
+        self._scope = scope
+        self._local, self._peer = local, peer
+        self._cache = cache
+        self._namespace = scope.group.metadata.namespace
+        self._group = scope.group.metadata.name
+        self._marks = {"group": self._group, "source": scope.here}
+        spec = scope.group.spec
+        forth = scope.here == spec.clusters.primary
+        self._classes = _direction([(item.primary, item.dr) for item in spec.storage_class_mapping], forth)
+        self._networks = _direction([(item.primary, item.dr) for item in spec.network_mapping], forth)
+        self.problems: list[str] = []
+
+    async def run(self) -> Sequence[str]:
+        await self._copy_group()
+        for member in self._scope.members:
+            if member.vm is None:
+                continue
+            with self._told(member.name):
+                await self._copy_needs(member, member.vm)
+                await self._copy_vm(member, member.vm)
+        return self.problems
+
+    @contextlib.contextmanager
+    def _told(self, name: str) -> Iterator[None]:
+        """What a cluster refuses for one member is told; what it does not answer ends the round."""
+        try:
+            yield
+        except base.Refused as error:
+            self.problems.append(f"{name}: {error}")
+
+    async def _copy_group(self) -> None:
+        there = await self._peer.find(PROTECTION_GROUPS, self._group, self._namespace)
+        spec = copies.group_spec(self._scope.wire)
+        if there is None:
+            made = PROTECTION_GROUPS.header(self._group, self._namespace) | {"spec": spec | {"desiredState": "stopped"}}
+            there = await self._peer.create(PROTECTION_GROUPS, made)
+        elif copies.group_spec(there) != spec:
+            gone: Object = {key: None for key in there["spec"] if key not in spec and key != "desiredState"}
+            patch = {"metadata": {"resourceVersion": there["metadata"]["resourceVersion"]}, "spec": spec | gone}
+            there = await self._peer.patch(
+                PROTECTION_GROUPS, self._group, self._namespace, patch, manager=GROUP_CONTROLLER
+            )
+        if claim_of(there).epoch < self._scope.authority.claim.epoch:
+            await authority.write(self._peer, there, self._scope.authority.claim)
+
+    async def _copy_needs(self, member: MemberView, vm: Object) -> None:
+        for name in copies.revisions(vm):
+            original = await self._local.get(CONTROLLER_REVISIONS, name, self._namespace)
+            await self._ensure(CONTROLLER_REVISIONS, copies.revision(original, **self._marks))
+        needed = [(SECRETS, disks.secrets(vm)), (CONFIG_MAPS, disks.config_maps(vm))]
+        for resource, names in needed:
+            for name in names:
+                original = await self._local.get(resource, name, self._namespace)
+                await self._ensure(resource, copies.plain(resource, original, **self._marks))
+        for name in [*member.volumes, *self._state_claims(member.name)]:
+            await self._copy_claim(member, name)
+
+    def _state_claims(self, name: str) -> list[str]:
+        """Where KubeVirt keeps its TPM and EFI variables."""
+        return [
+            claim["metadata"]["name"]
+            for claim in self._cache.claims
+            if claim["metadata"]["namespace"] == self._namespace
+            and (claim["metadata"].get("labels") or {}).get(disks.PERSISTENT_STATE) == name
+        ]
+
+    async def _copy_claim(self, member: MemberView, name: str) -> None:
+        pvc = self._cache.claims.get((self._namespace, name))
+        pv = self._cache.volumes.get(("", ((pvc or {}).get("spec") or {}).get("volumeName") or ""))
+        handle = disks.handle(pv)
+        if pvc is None or pv is None or handle is None:
+            self.problems.append(f"{member.name}: claim {name} is not bound to a replicated volume")
+            return
+        there = await self._ensure(
+            PERSISTENT_VOLUMES, copies.volume(pv, pvc, classes=self._classes, **self._marks), same=disks.handle
+        )
+        if there is not None and disks.handle(there) != handle:
+            self.problems.append(
+                f"{member.name}: PersistentVolume {pv['metadata']['name']} of {self._peer.name} is another volume"
+            )
+            return
+        await self._ensure(PERSISTENT_VOLUME_CLAIMS, copies.claim(pvc, classes=self._classes, **self._marks))
+
+    async def _ensure(
+        self, resource: Resource, wanted: Object, *, same: Callable[[Object], Any] | None = None
+    ) -> Object | None:
+        """Creates it, or writes a copy of ours again when its original has changed. What is not a copy stays as it is: on the cluster the group was
+        born on it is the original."""
+        metadata = wanted["metadata"]
+        there = await self._peer.find(resource, metadata["name"], metadata.get("namespace"))
+        if there is None:
+            return await self._peer.create(resource, wanted)
+        new = copies.fingerprint(wanted)
+        if new is None or not copies.is_copy(there) or copies.fingerprint(there) == new:
+            return there
+        kept = {"resourceVersion": there["metadata"]["resourceVersion"]}
+        return await self._peer.update(resource, wanted | {"metadata": metadata | kept})
+
+    async def _copy_vm(self, member: MemberView, vm: Object) -> None:
+        wanted = copies.virtual_machine(vm, member.instance, networks=self._networks, **self._marks)
+        there = await self._peer.find(VIRTUAL_MACHINES, member.name, self._namespace)
+        if there is None:
+            await self._peer.create(VIRTUAL_MACHINES, wanted)
+            return
+        if copies.fingerprint(there) == copies.fingerprint(wanted):
+            return
+        if (there["metadata"].get("labels") or {}).get(GROUP_LABEL) != self._group:
+            self.problems.append(
+                f"{member.name}: {self._peer.name} has a virtual machine of that name which is not this group's:"
+                f" delete it, or label it {GROUP_LABEL}={self._group}"
+            )
+            return
+        running = await self._peer.find(VIRTUAL_MACHINE_INSTANCES, member.name, self._namespace)
+        if running is not None or not vms.is_halted(there):
+            self.problems.append(f"{member.name}: it is not stopped on {self._peer.name}")
+            return
+        metadata = there["metadata"] | {
+            "labels": wanted["metadata"]["labels"],
+            "annotations": wanted["metadata"]["annotations"],
+        }
+        metadata.pop("managedFields", None)
+        await self._peer.update(VIRTUAL_MACHINES, {**there, "metadata": metadata, "spec": wanted["spec"]})
+
+
+def _direction(pairs: Sequence[tuple[str, str]], forth: bool) -> dict[str, str]:
+    return {(primary if forth else dr): (dr if forth else primary) for primary, dr in pairs}
