@@ -9,6 +9,7 @@ from sandbox.kubernetes.client import Api, Conflict, wait_until
 from sandbox.kubernetes.light import LightPlanes
 from sandbox.kubernetes.plane import Plane
 from sandbox.processes import ProcessError
+from support.kubernetes.machines import virtual_machine
 
 
 def _config_map(namespace: str, **data: str) -> dict[str, object]:
@@ -94,3 +95,15 @@ def test_killed_plane_keeps_its_data(light_planes: LightPlanes, light_namespace:
     plane.wait()
 
     assert _noted(plane, light_namespace) == [{"before": "the kill"}]
+
+
+def test_virtual_machines_can_be_written_without_kubevirt(light_planes: LightPlanes, light_namespace: str) -> None:
+    """With KubeVirt's kinds alone a VM is stored as it was written, and nothing happens to it."""
+    light_planes.install_kubevirt_crds()
+    light_planes.install_kubevirt_crds()
+
+    for plane in (light_planes.cluster1, light_planes.cluster2):
+        plane.api.create(virtual_machine(light_namespace, "web"))
+
+    told = light_planes.cluster2.kubectl("get", "vm", "-n", light_namespace, "-o", "name")
+    assert told == "virtualmachine.kubevirt.io/web\n"

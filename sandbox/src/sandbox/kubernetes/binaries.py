@@ -115,6 +115,11 @@ def cache() -> Path:
 
 
 def _provide(recipe: Recipe, say: Say) -> Path:
+    if not (recipe.source / "go.mod").exists():
+        raise BuildError(
+            f"{recipe.source} is not there: the programs are built from a checkout. "
+            f"Without one, name the folder that holds them in {_ASSETS}"
+        )
     home = cache() / f"{recipe.name}-{recipe.key()}"
     if not home.exists():
         home.parent.mkdir(parents=True, exist_ok=True)

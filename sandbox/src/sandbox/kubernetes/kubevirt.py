@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -65,16 +65,10 @@ class KubeVirt:
         """Its processes; each comes back by itself, as a Deployment's would."""
         return [self.controller, self.api]
 
-    def install_crds(self) -> None:
-        """Only the kinds, established: enough for whoever reads and writes VirtualMachines that nobody runs."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(self._plane.api.apply, self._manifests("crds")))
-        wait_until("KubeVirt's CRDs", _START_SECONDS, self._established)
-
     def install(self) -> None:
         """Everything but what needs virt-api to serve; then `start` and `wait`."""
-        self.install_crds()
-        objects = list(self._manifests("base"))
+        install_kinds(self._plane, self._programs["manifests"], self.certificates)
+        objects = self._manifests("base")
         first, rest = objects[:1], objects[1:]  # the namespace
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._plane.api.apply, first))
@@ -96,15 +90,8 @@ class KubeVirt:
         wait_until("KubeVirt's subresources", _START_SECONDS, self._aggregated)
         wait_until("virt-controller", _START_SECONDS, self._leads)
 
-    def _manifests(self, part: str) -> Iterable[Object]:
-        command = [str(self._programs["manifests"]), "-certificates", str(self.certificates)]
-        printed = run([*command, "-port", str(self._api_port), part])
-        return (orjson.loads(line) for line in printed.splitlines())
-
-    def _established(self) -> bool:
-        kinds = self._plane.api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
-        ours = [kind for kind in kinds if kind["spec"]["group"].endswith("kubevirt.io")]
-        return bool(ours) and all(_is_true(kind, "Established") for kind in ours)
+    def _manifests(self, part: str) -> list[Object]:
+        return _manifests(self._programs["manifests"], self.certificates, part, self._api_port)
 
     def _aggregated(self) -> bool:
         return _is_true(self._plane.api.get(_API_SERVICE), "Available")
@@ -157,6 +144,24 @@ class KubeVirt:
             "--launcher-image=sandbox/virt-launcher:v1.7.0",
             "--exporter-image=sandbox/virt-exportserver:v1.7.0",
         ]
+
+
+def install_kinds(plane: Plane, manifests: Path, certificates: Path) -> None:
+    """Only the kinds, established: enough for whoever reads and writes VirtualMachines that nobody runs."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(plane.api.apply, _manifests(manifests, certificates, "crds")))
+
+    def established() -> bool:
+        kinds = plane.api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+        ours = [kind for kind in kinds if kind["spec"]["group"].endswith("kubevirt.io")]
+        return bool(ours) and all(_is_true(kind, "Established") for kind in ours)
+
+    wait_until("KubeVirt's CRDs", _START_SECONDS, established)
+
+
+def _manifests(program: Path, certificates: Path, part: str, port: int = 0) -> list[Object]:
+    printed = run([str(program), "-certificates", str(certificates), "-port", str(port), part])
+    return [orjson.loads(line) for line in printed.splitlines()]
 
 
 def _is_true(item: Object, condition: str) -> bool:

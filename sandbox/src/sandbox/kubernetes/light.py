@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sandbox.kubernetes import binaries
+from sandbox.kubernetes import binaries, kubevirt
 from sandbox.kubernetes.etcd import Etcd
 from sandbox.kubernetes.plane import Plane
 
@@ -17,6 +17,8 @@ class LightPlanes:
 
     def __init__(self, directory: Path, say: binaries.Say = print) -> None:
         programs = binaries.ensure(("etcd", "kube-apiserver", "kubectl"), say)
+        self._directory, self._say = directory, say
+        self._has_kinds = False
         self._etcd = Etcd(programs["etcd"], directory)
         self.cluster1, self.cluster2, self.quorum = (
             Plane(name, directory / name, programs, etcd=self._etcd, controllers=False) for name in NAMES
@@ -33,6 +35,15 @@ class LightPlanes:
         self._etcd.wait()
         for plane in self:
             plane.wait()
+
+    def install_kubevirt_crds(self) -> None:
+        """KubeVirt's kinds on both workload clusters, once: VirtualMachines can be written and read, and nobody runs them."""
+        if self._has_kinds:
+            return
+        manifests = binaries.ensure(("manifests",), self._say)["manifests"]
+        for plane in (self.cluster1, self.cluster2):
+            kubevirt.install_kinds(plane, manifests, self._directory / "kubevirt")
+        self._has_kinds = True
 
     def stop(self) -> None:
         """End everything at once."""

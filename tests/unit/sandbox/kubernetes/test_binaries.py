@@ -104,3 +104,10 @@ def test_unknown_program_is_told(calls: Path, recipe: Recipe) -> None:
     with pytest.raises(BuildError, match="no recipe builds three"):
         binaries.ensure(["one", "three"], silent)
     assert not calls.exists()
+
+
+def test_installation_without_sources_says_what_to_do(calls: Path, recipe: Recipe) -> None:
+    """Where there is no checkout the folder of ready programs has to be named."""
+    (recipe.source / "go.mod").unlink()
+    with pytest.raises(BuildError, match="KUBEBUILDER_ASSETS"):
+        binaries.ensure(["one"], silent)
