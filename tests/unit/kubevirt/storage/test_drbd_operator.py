@@ -302,6 +302,21 @@ def test_removal_needs_everybodys_word() -> None:
     play(story)
 
 
+def test_a_removal_that_was_cut_short_is_finished() -> None:
+    """One cluster's object is gone already: that side is no longer silent, and the other one's goes too."""
+
+    async def story(ground: OperatorGround) -> None:
+        await ground.made()
+        await ground.clusters[TWO].delete(DRBD_VOLUMES, HANDLE, SPACE)
+        await ground.look()
+        assert (await ground.storage.states([HANDLE]))[HANDLE].side(TWO).unknown
+        await ground.storage.remove(HANDLE)
+        await ground.look()
+        assert HANDLE not in ground.world.drbd.resources
+
+    play(story)
+
+
 def test_a_change_in_between_is_not_overwritten() -> None:
     """Somebody edited the object after it was read: refused, to be looked at again."""
 

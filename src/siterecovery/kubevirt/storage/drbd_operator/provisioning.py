@@ -32,13 +32,15 @@ async def create(clusters: Mapping[str, Volumes], seen: Seen, volume: NewVolume)
 
 
 async def remove(clusters: Mapping[str, Volumes], seen: Seen, state: VolumeState) -> None:
-    """Only where everybody can tell that it is not open."""
+    """Only where everybody can tell that it is not open. A cluster that answers and has no object of it (any more) has no replica either:
+    the operator's finalizer keeps the object as long as there is one."""
     used = state.used_on()
     if used:
         raise InUse(
             f"Volume {state.volume} is in use on {', '.join(used)}.", remedy="Stop its VM first.", volume=state.volume
         )
-    silent = [replica.node for replica in state.replicas if not replica.answers]
+    there = [cluster for cluster, present in seen.items() if present is None or state.volume in present]
+    silent = [replica.node for replica in state.replicas if not replica.answers and replica.cluster in there]
     if silent:
         raise Silent(
             f"Nobody can tell whether volume {state.volume} is in use on {', '.join(silent)}.", volume=state.volume
