@@ -1,0 +1,1 @@
+"""The workflow's journal in the status of a Failover."""
