@@ -17,7 +17,8 @@ The runbook has four walls that nothing may cross, because each keeps data safe,
 
 Between two walls the greater of two figures counts: the *path* of one VM, or the *capacity* of what all VMs share:
 
-- Nova builds `boot_concurrency` servers at once: the last of n is ACTIVE no sooner than ceil(n / k) boots after the first can begin.
+- Nova builds `boot_concurrency` servers at once: the last of n is ACTIVE no sooner than ceil(n / k) boots after that server of the first wave
+  began whose place it inherits; of a last wave of m servers, that is the m-th, whose volumes the array has copied and tagged after 2·m·c/4.
 - An array's management plane takes four calls at a time (`ARRAY_CALLS`, what Pure's own tools keep to): n volumes cost 2·n·c/4 on the target,
   3·n·c/4 on the source.
 - A cloud's control plane takes `API_CALLS` at a time, as many as it builds servers.
@@ -64,7 +65,10 @@ def planned_failover(vms: int, volumes_each: int, latency: Latency) -> Bound:
 
 def _bring_up(vms: int, volumes: int, c: float, latency: Latency) -> tuple[float, str]:
     before, after = 2 * c + (2 * c + latency.manage) + c + c, c
-    builds = before + math.ceil(vms / latency.boot_concurrency) * latency.boot + after
+    waves = math.ceil(vms / latency.boot_concurrency)
+    last = vms - latency.boot_concurrency * (waves - 1)
+    staged = max(before, _array(2 * last * (volumes // vms), c) + before - 2 * c)
+    builds = staged + waves * latency.boot + after
     array = _array(2 * volumes, c) + before - 2 * c + latency.boot + after
     cloud = 2 * c + _cloud(2 * volumes + 2 * vms, c) + latency.manage + latency.boot + after
     return _greater(before + latency.boot + after, builds, array, cloud)
