@@ -181,7 +181,7 @@ class ClusterClient:
         data = orjson.dumps(body) if body is not None else None
         for attempt in (1, 2):
             token = await self._access.token.value()
-            headers = {"Accept": _JSON, "User-Agent": "site-recovery"}
+            headers = {"Accept": f"{_JSON}, */*", "User-Agent": "site-recovery"}  # virt-api's actions answer no JSON
             headers |= {"Authorization": f"Bearer {token}"} if token else {}
             headers |= {"Content-Type": kind} if data is not None else {}
             response = await self._opened().request(

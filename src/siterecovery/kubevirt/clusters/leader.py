@@ -21,6 +21,11 @@ class Election:
         self._clock = clock or SystemClock()
         self.leading = False
 
+    @property
+    def held(self) -> bool:
+        """The Lease is still ours by our own clock: a frozen process that wakes up too late sees False before anything else."""
+        return self._lock.held
+
     async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
         """Until cancelled, or until the work ends by itself. A clean end gives the Lease back."""
         try:

@@ -100,7 +100,7 @@ async def _patch(
 
 
 async def look(cluster: base.Cluster, namespace: str, names: Iterable[str]) -> dict[str, Observed]:
-    """What is true now of these VMs, by live reads of the whole namespace: five calls however many there are. Raises what could not be read."""
+    """What is true now of these VMs, by live reads of the whole namespace: four calls however many there are. Raises what could not be read."""
     vms = _by_name(await cluster.list(VIRTUAL_MACHINES, namespace))
     instances = _by_name(await cluster.list(VIRTUAL_MACHINE_INSTANCES, namespace))
     pods = launchers_by_vm((await cluster.list(PODS, namespace, labels=domain.LAUNCHER_LABEL)).items)

@@ -158,7 +158,7 @@ def _without_instance(vm: Mapping[str, Any] | None) -> Observed:
         return Observed(Power.STOPPED, halted=True, reason="there is no such virtual machine", exists=False)
     strategy = strategy_of(run_of(vm))
     status = vm.get("status") or {}
-    acknowledged = status.get("runStrategy") == strategy
+    acknowledged = _acknowledged(status, strategy)
     if strategy == HALTED:
         if acknowledged:
             return Observed(Power.STOPPED, halted=True)
@@ -168,3 +168,10 @@ def _without_instance(vm: Mapping[str, Any] | None) -> Observed:
     if strategy in _LEFT_ALONE and acknowledged and status.get("printableStatus") == "Stopped":
         return _seen(Power.COMPLETED, vm, None, "its guest has shut down by itself")
     return _seen(Power.STARTING, vm, None, f"KubeVirt says {status.get('printableStatus') or 'nothing yet'}")
+
+
+def _acknowledged(status: Mapping[str, Any], strategy: str) -> bool:
+    """virt-controller works under this strategy. It tells the strategy only of VMs that were started at least once; of others, that it has looked at
+    them and started nothing."""
+    told = status.get("runStrategy")
+    return told == strategy if told else status.get("printableStatus") == "Stopped"

@@ -229,6 +229,8 @@ def fenced(scope: Scope) -> Said:
         )
     if unknown := [handle for handle, view in views.items() if view.fenced is None]:
         return FENCED, Truth.UNKNOWN, "StorageSilent", f"nothing is known of {_few(unknown)}"
+    if not views:
+        return FENCED, Truth.UNKNOWN, "NoVolumes", "it has no replicated volume that DRBD could keep from running twice"
     return FENCED, Truth.TRUE, "Quorum", "DRBD lets one side run only"
 
 

@@ -1,0 +1,109 @@
+"""From a Failover to a move: which clusters, whether it is for this controller, whether it can be carried out at all. Changes nothing."""
+
+import dataclasses
+
+from siterecovery.kubevirt.clusters import base
+from siterecovery.kubevirt.clusters.registry import UnknownCluster
+from siterecovery.kubevirt.controllers.failover.promises import Clusters
+from siterecovery.kubevirt.crds.failover import Failover, FailoverType
+from siterecovery.kubevirt.crds.kinds import problems
+from siterecovery.kubevirt.crds.protection_group import ProtectionGroup
+from siterecovery.kubevirt.domain.resources import FAILOVERS, PROTECTION_GROUPS, Object
+from siterecovery.kubevirt.steps.base import Move
+from siterecovery.workflow.step import Refused
+
+
+@dataclasses.dataclass(frozen=True)
+class NotHere:
+    """Another cluster's controller carries it out; `message` says which."""
+
+    message: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    move: Move
+    group: Object
+    """The target's copy, for what does not change while the Failover runs."""
+
+
+async def plan(clusters: Clusters, obj: Object) -> Planned | NotHere:
+    """Raises Refused when it can never be carried out, and ClusterError when nobody can tell now."""
+    wrong = problems(obj)
+    if wrong:
+        raise Refused("; ".join(wrong))
+    failover = Failover.parse(obj)
+    if failover.spec.type in (FailoverType.TEST, FailoverType.CLEANUP):
+        raise Refused(f"type {failover.spec.type} cannot be carried out by this release: use planned or unplanned")
+    try:
+        clusters.resolve(failover.spec.target_cluster)
+    except UnknownCluster as error:
+        raise Refused(str(error)) from error
+    return _placed(clusters, failover, await _group(clusters, failover))
+
+
+async def _group(clusters: Clusters, failover: Failover) -> Object:
+    """The target's copy of the group."""
+    name, namespace, target = failover.spec.protection_group, failover.metadata.namespace, failover.spec.target_cluster
+    found = await clusters.get(target).find(PROTECTION_GROUPS, name, namespace)
+    if found is not None:
+        return found
+    elsewhere = []
+    for other in clusters.names:
+        try:
+            if not clusters.same(other, target) and await clusters.get(other).find(PROTECTION_GROUPS, name, namespace):
+                elsewhere.append(other)
+        except base.ClusterError:
+            continue  # the refusal below does not depend on those that do not answer
+    if elsewhere:
+        raise Refused(
+            f"ProtectionGroup {name} is on {', '.join(elsewhere)}, but has no copy on {target} yet. The group controllers make it: check that"
+            " protection-group-controller is healthy on both clusters, then create the Failover anew"
+        )
+    raise Refused(
+        f"There is no ProtectionGroup {name} in namespace {namespace}. See kubectl get protectiongroups --all-namespaces on {target}"
+    )
+
+
+def _placed(clusters: Clusters, failover: Failover, wire: Object) -> Planned | NotHere:
+    group = ProtectionGroup.parse(wire).spec.clusters
+    sides = (group.primary, group.dr)
+    asked, home = failover.spec.target_cluster, clusters.local.name
+    target = next((name for name in sides if clusters.same(name, asked)), None)
+    if target is None:
+        raise Refused(f"{failover.spec.protection_group} is protected between {' and '.join(sides)}: {asked} is neither")
+    source = next(name for name in sides if name != target)
+    if clusters.same(home, source):
+        return NotHere(_elsewhere(failover, home, asked))
+    move = Move(
+        namespace=failover.metadata.namespace,
+        name=failover.metadata.name,
+        uid=failover.metadata.uid,
+        group=failover.spec.protection_group,
+        source=source,
+        target=target,
+        home=home,
+        asked=asked,
+        quorum=group.quorum,
+        type=failover.spec.type,
+        force=failover.spec.force,
+    )
+    return Planned(move, wire)
+
+
+def _elsewhere(failover: Failover, home: str, asked: str) -> str:
+    return (
+        f"Not carried out here: in the model of two clusters a failover is created on its target. Create it on {asked} (kubectl apply with"
+        f" {asked}'s kubeconfig), and delete this one: kubectl delete failover {failover.metadata.name} -n {failover.metadata.namespace}"
+        f" on {home}"
+    )
+
+
+async def other_running(cluster: base.Cluster, move: Move) -> str | None:
+    """Name of another Failover of the group that a controller has begun and not ended. Its Lease may have run out while no controller was there."""
+    for found in (await cluster.list(FAILOVERS, move.namespace)).items:
+        status = found.get("status") or {}
+        same = found["spec"]["protectionGroup"] == move.group and found["metadata"]["uid"] != move.uid
+        if same and status.get("phase") == "Running":
+            return str(found["metadata"]["name"])
+    return None
