@@ -50,7 +50,7 @@ def _manner(command: F) -> F:
 @click.argument("protection_group")
 @click.option("--to", "target", required=True, help="The cluster to move to: its name or an alias.")
 @click.option("--force", is_flag=True, help=_FORCE)
-@click.option("--type", "kind", type=Words(FailoverType), default=FailoverType.PLANNED, show_default=True)
+@click.option("--type", "kind", type=Words(FailoverType), default=FailoverType.PLANNED.value, show_default=True)
 @click.option("--confirm-source-down", is_flag=True, help=_CONFIRM)
 @click.option("--transcript", type=Words(Style), help="Wait, and print the lines of the scripts.")
 @_manner

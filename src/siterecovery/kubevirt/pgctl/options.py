@@ -67,7 +67,7 @@ def in_namespace(command: F) -> F:
 
 def printed(command: F) -> F:
     return click.option(
-        "-o", "--output", type=Words(Output), default=Output.TABLE, show_default=True, help="How to print."
+        "-o", "--output", type=Words(Output), default=Output.TABLE.value, show_default=True, help="How to print."
     )(command)
 
 
