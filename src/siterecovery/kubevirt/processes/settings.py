@@ -5,7 +5,7 @@ import dataclasses
 import os
 import pathlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 PREFIX = "SITERECOVERY_"
 
@@ -39,10 +39,7 @@ def parser(name: str, what: str) -> argparse.ArgumentParser:
         epilog=f"Each option may also be an environment variable, such as {PREFIX}CLUSTER_NAME.",
     )
 
-    def add(flag: str, default: str | None, text: str) -> None:
-        variable = PREFIX + flag.removeprefix("--").replace("-", "_").upper()
-        made.add_argument(flag, default=os.environ.get(variable, default), help=text)
-
+    add = adder(made)
     add("--cluster-name", None, "the name of the cluster this controller works in, as groups call it")
     add("--cluster-aliases", "", "further names of it, separated by commas")
     add("--namespace", "site-recovery", "the controllers' own namespace: its Secrets name the other clusters")
@@ -62,28 +59,42 @@ def parser(name: str, what: str) -> argparse.ArgumentParser:
     return made
 
 
+def adder(made: argparse.ArgumentParser) -> Callable[[str, str | None, str], None]:
+    """Adds an option (flag, default, help) that may also be an environment variable."""
+
+    def add(flag: str, default: str | None, text: str) -> None:
+        variable = PREFIX + flag.removeprefix("--").replace("-", "_").upper()
+        made.add_argument(flag, default=os.environ.get(variable, default), help=text)
+
+    return add
+
+
 def read(name: str, what: str, arguments: Sequence[str] | None = None) -> ControllerSettings:
     """Ends the process with a sentence (exit code 2) when something is missing or not a number."""
     made = parser(name, what)
-    given = made.parse_args(arguments)
+    return taken(name, made, made.parse_args(arguments))
+
+
+def taken(name: str, made: argparse.ArgumentParser, given: argparse.Namespace) -> ControllerSettings:
+    """What every controller is told, of the parsed options."""
     if not given.cluster_name:
         made.error(f"--cluster-name (or {PREFIX}CLUSTER_NAME) is missing: say how groups call this cluster")
     try:
         return ControllerSettings(
             cluster_name=given.cluster_name,
-            aliases=_parts(given.cluster_aliases),
+            aliases=parts(given.cluster_aliases),
             namespace=given.namespace,
             kubeconfig=pathlib.Path(given.kubeconfig) if given.kubeconfig else None,
             context=given.context,
             identity=given.identity or f"{name}-{socket.gethostname()}-{os.getpid()}",
             listen=given.listen,
             leader_election=_truth(given.leader_election),
-            lease_seconds=_positive(given.lease_seconds),
-            resync=_positive(given.resync),
-            mirror_interval=_positive(given.mirror_interval),
-            storage_interval=_positive(given.storage_interval),
+            lease_seconds=positive(given.lease_seconds),
+            resync=positive(given.resync),
+            mirror_interval=positive(given.mirror_interval),
+            storage_interval=positive(given.storage_interval),
             workers=max(1, int(given.workers)),
-            linstor=_parts(given.linstor),
+            linstor=parts(given.linstor),
             debug=_truth(given.debug),
             log_json=given.log_format == "json",
         )
@@ -91,7 +102,7 @@ def read(name: str, what: str, arguments: Sequence[str] | None = None) -> Contro
         made.error(str(error))
 
 
-def _parts(text: str) -> tuple[str, ...]:
+def parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
@@ -103,7 +114,7 @@ def _truth(text: str) -> bool:
     raise ValueError(f"{text!r} is neither true nor false")
 
 
-def _positive(text: str) -> float:
+def positive(text: str) -> float:
     found = float(text)
     if found <= 0:
         raise ValueError(f"{text} must be more than 0 seconds")

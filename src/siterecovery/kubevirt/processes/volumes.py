@@ -1,18 +1,14 @@
 """The storage backends, as the group controller wants to see them (`controllers.protection_group.promises.Volumes`)."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from siterecovery.kubevirt.clusters import base as clusters
 from siterecovery.kubevirt.domain.volume import VolumeView
+from siterecovery.kubevirt.processes.storages import Cluster, operator_storage
 from siterecovery.kubevirt.storage.base import Reason, Storage, StorageError
-from siterecovery.kubevirt.storage.drbd_operator import DrbdOperatorStorage
-from siterecovery.kubevirt.storage.drbd_operator import Volumes as OperatorVolumes
 from siterecovery.kubevirt.storage.states import Connection, VolumeState
 
 LOG = logging.getLogger(__name__)
-Cluster = Callable[[str], clusters.Cluster]
-"""The client of a cluster by its name; raises ClusterError."""
 
 
 class StorageViews:
@@ -38,17 +34,7 @@ class StorageViews:
         return unknown | {handle: view(state, reasons, here) for handle, state in states.items()}
 
     def _operator(self, namespace: str, names: Sequence[str]) -> Storage:
-        return DrbdOperatorStorage([self._volumes(name, namespace) for name in names])
-
-    def _volumes(self, name: str, namespace: str) -> OperatorVolumes:
-        return OperatorVolumes(
-            cluster=name,
-            namespace=namespace,
-            objects=self._cluster(name),
-            unknown=(clusters.Unknown,),
-            refused=(clusters.Refused,),
-            gone=(clusters.NotFound,),
-        )
+        return operator_storage(self._cluster, namespace, names)
 
     async def close(self) -> None:
         if self._linstor is not None:

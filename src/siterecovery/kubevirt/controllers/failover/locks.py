@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.clusters.leases import LeaseLock, LockHeld, LockLost
 from siterecovery.kubevirt.controllers.failover.promises import Clusters
+from siterecovery.kubevirt.crds.failover import Phase
 from siterecovery.kubevirt.domain.names import GROUP_LABEL, failover_lock, target_lock
+from siterecovery.kubevirt.domain.resources import FAILOVERS
 from siterecovery.kubevirt.steps.base import Move
 from siterecovery.workflow.clock import Clock
 
@@ -39,6 +41,9 @@ class FailoverLocks:
         return sorted({self._clusters.resolve(name) for name in (move.home, move.source, move.target)})
 
     async def acquire(self) -> Sequence[str]:
+        other = await self._under_way()
+        if other:
+            raise LockHeld(failover_lock(self._move.group), self._holder, other, self._ttl, self._move.home)
         for name in self._wanted:
             if name in self._held:
                 continue
@@ -54,6 +59,15 @@ class FailoverLocks:
             else:
                 self._held.append(name)
         return tuple(self._held)
+
+    async def _under_way(self) -> str | None:
+        """UID of another Failover of the group that was begun and has not ended: its Lease may have run out while no controller was there."""
+        failovers = await self._clusters.get(self._move.home).list(FAILOVERS, self._move.namespace)
+        for found in failovers.items:
+            same = found["spec"]["protectionGroup"] == self._move.group and found["metadata"]["uid"] != self._move.uid
+            if same and (found.get("status") or {}).get("phase") == Phase.RUNNING:
+                return str(found["metadata"]["uid"])
+        return None
 
     def _lock(self, cluster: str) -> LeaseLock:
         if cluster not in self._locks:

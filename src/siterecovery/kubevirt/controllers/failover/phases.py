@@ -8,7 +8,7 @@ from siterecovery.kubevirt.controllers.failover.promises import Clusters
 from siterecovery.kubevirt.crds.failover import Failover, FailoverType
 from siterecovery.kubevirt.crds.kinds import problems
 from siterecovery.kubevirt.crds.protection_group import ProtectionGroup
-from siterecovery.kubevirt.domain.resources import FAILOVERS, PROTECTION_GROUPS, Object
+from siterecovery.kubevirt.domain.resources import PROTECTION_GROUPS, Object
 from siterecovery.kubevirt.steps.base import Move
 from siterecovery.workflow.step import Refused
 
@@ -71,7 +71,9 @@ def _placed(clusters: Clusters, failover: Failover, wire: Object) -> Planned | N
     asked, home = failover.spec.target_cluster, clusters.local.name
     target = next((name for name in sides if clusters.same(name, asked)), None)
     if target is None:
-        raise Refused(f"{failover.spec.protection_group} is protected between {' and '.join(sides)}: {asked} is neither")
+        raise Refused(
+            f"{failover.spec.protection_group} is protected between {' and '.join(sides)}: {asked} is neither"
+        )
     source = next(name for name in sides if name != target)
     if clusters.same(home, source):
         return NotHere(_elsewhere(failover, home, asked))
@@ -97,13 +99,3 @@ def _elsewhere(failover: Failover, home: str, asked: str) -> str:
         f" {asked}'s kubeconfig), and delete this one: kubectl delete failover {failover.metadata.name} -n {failover.metadata.namespace}"
         f" on {home}"
     )
-
-
-async def other_running(cluster: base.Cluster, move: Move) -> str | None:
-    """Name of another Failover of the group that a controller has begun and not ended. Its Lease may have run out while no controller was there."""
-    for found in (await cluster.list(FAILOVERS, move.namespace)).items:
-        status = found.get("status") or {}
-        same = found["spec"]["protectionGroup"] == move.group and found["metadata"]["uid"] != move.uid
-        if same and status.get("phase") == "Running":
-            return str(found["metadata"]["name"])
-    return None

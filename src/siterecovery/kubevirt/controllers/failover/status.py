@@ -62,6 +62,10 @@ def has_begun(status: Object) -> bool:
     return any(row["name"] not in CHECKS for row in status.get("steps") or ())
 
 
+def is_begun(entries: Sequence[Entry]) -> bool:
+    return any(entry.step not in CHECKS and not entry.step.startswith("#") for entry in entries)
+
+
 def claimed(status: Object, move: Move, generation: int, clock: Clock) -> Object:
     """The merge patch of a status that makes this process its owner."""
     fresh = {"startedAt": times.stamp(clock.now()), "phase": Phase.PENDING.value} if not status.get("startedAt") else {}
@@ -77,9 +81,8 @@ def claimed(status: Object, move: Move, generation: int, clock: Clock) -> Object
 def ended(move: Move, result: Result, rows: Sequence[Entry]) -> tuple[Phase, str]:
     if result.end is End.COMPLETED:
         return Phase.SUCCEEDED, _succeeded(move, result)
-    begun = any(entry.step not in CHECKS and not entry.step.startswith("#") for entry in rows)
     error = result.error or "it failed for an unknown reason"
-    if not begun:
+    if not is_begun(rows):
         return Phase.FAILED, cut(error, MOST_CONDITION)
     if result.end is End.UNDONE:
         back = f"The move was taken back: {move.group} is on {move.source} as before."

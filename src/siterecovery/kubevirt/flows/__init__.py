@@ -1,0 +1,1 @@
+"""How a group is moved: each flow reads like the runbook."""

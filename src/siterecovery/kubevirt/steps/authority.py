@@ -1,0 +1,105 @@
+"""Who may run the group: `activeCluster` and `epoch` in every copy of it. Only a failover moves them, and only upwards."""
+
+from collections.abc import Iterable
+
+from siterecovery.kubevirt.clusters import authority, base
+from siterecovery.kubevirt.domain.authority import Claim
+from siterecovery.kubevirt.domain.resources import Object
+from siterecovery.kubevirt.steps import debts, reading
+from siterecovery.kubevirt.steps.base import MoveStep, is_idle
+from siterecovery.kubevirt.steps.groups import at_rest, stopped
+from siterecovery.workflow.step import Answer, Call, Outcome, Refused, Retry, Unsettled
+
+
+class RaiseEpoch(MoveStep):
+    """From here on the target may start the VMs and the source may not.
+
+    Taking it back is the barrier: the source gets its authority again, under a still higher epoch, only after the target was seen stopped and
+    Secondary. Otherwise both stay stopped: a stopped group is started by a person, two running ones are mended by nobody."""
+
+    barrier = True
+    retry = Retry(attempts=20, first=0.3, longest=3.0)
+
+    def act(self, call: Call) -> Answer:
+        claim = self.world.ask(self._raise())
+        self.world.story.tell("AuthorityMoved", f"{claim.active} may run {self.move.group} now (epoch {claim.epoch})")
+        return Outcome({"epoch": claim.epoch})
+
+    async def _raise(self) -> Claim:
+        copies, away = await self._copies(
+            must=(self.move.target,) if self._alone else (self.move.source, self.move.target)
+        )
+        if not self._alone:
+            await at_rest(self.world, self.move.source)
+        newest = self._newest(copies.values())
+        claim = newest if newest.active == self.move.target else Claim(newest.epoch + 1, self.move.target)
+        if self.move.source in away:
+            await debts.record(self.world, copies[self.move.target], claim.epoch)
+        await self._spread(claim)
+        return claim
+
+    @property
+    def _alone(self) -> bool:
+        return self.move.type == "unplanned"
+
+    def undo(self, call: Call) -> Answer | None:
+        if is_idle(call):
+            return None
+        if not self.world.ask(self._is_raised()):
+            return Outcome()
+        return stopped(self.world, call, self.move.target, self.undo_timeout, then=lambda _: self._hand_back())
+
+    def _hand_back(self) -> Outcome:
+        self.world.ask(at_rest(self.world, self.move.target))
+        claim = self.world.ask(self._return())
+        text = f"{claim.active} may run {self.move.group} again (epoch {claim.epoch}): the move is taken back"
+        self.world.story.tell("AuthorityReturned", text, "Warning")
+        return Outcome({"epoch": claim.epoch})
+
+    async def _is_raised(self) -> bool:
+        copies, away = await self._copies(must=(self.move.target,))
+        if self._alone and self.move.source in away:
+            raise Refused(
+                f"{self.move.group} stays stopped under the authority of {self.move.target}: {self.move.source} could not be asked, so nothing is"
+                f" handed back. When the cause is mended: pgctl failover {self.move.group} --to {self.move.shown} --type unplanned"
+                f" --confirm-source-down --namespace {self.move.namespace}"
+            )
+        return self._newest(copies.values()).active == self.move.target
+
+    async def _return(self) -> Claim:
+        copies, _ = await self._copies(must=(self.move.source, self.move.target))
+        newest = self._newest(copies.values())
+        claim = newest if newest.active == self.move.source else Claim(newest.epoch + 1, self.move.source)
+        await self._spread(claim, back=True)
+        return claim
+
+    async def _copies(self, must: tuple[str, ...]) -> tuple[dict[str, Object], list[str]]:
+        """(copies by cluster, clusters that did not answer); those in `must` are raised."""
+        found, away = dict[str, Object](), list[str]()
+        for name in self.move.kept_on:
+            try:
+                found[name] = await reading.copy(self.world, name)
+            except (base.Unknown, base.BadAccess, Refused) as error:
+                if name in must:
+                    raise
+                if not isinstance(error, Refused):
+                    away.append(name)
+        return found, away
+
+    def _newest(self, copies: Iterable[Object]) -> Claim:
+        return max((self.world.claim_of(found) for found in copies), key=lambda claim: claim.epoch)
+
+    async def _spread(self, claim: Claim, *, back: bool = False) -> None:
+        """Who loses it learns of it first. Each copy is read right before it is written; a lost race is tried again whole."""
+        order = reversed(self.move.kept_on) if back else self.move.kept_on
+        must = (self.move.target,) if self._alone else (self.move.source, self.move.target)
+        for name in order:
+            try:
+                found = await reading.copy(self.world, name)
+                if self.world.claim_of(found) != claim:
+                    await authority.write(self.world.clusters.get(name), found, claim)
+            except base.Conflict as error:
+                raise Unsettled(str(error)) from error
+            except (base.Unknown, base.BadAccess, Refused):
+                if name in must:
+                    raise
