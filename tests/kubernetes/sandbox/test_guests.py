@@ -177,3 +177,18 @@ def test_what_makes_no_sense_is_refused(cluster: Cluster, namespace: str) -> Non
         cluster.agent.guest(namespace, "nobody", "crash")
 
     assert cluster.agent.state() == before
+
+
+def test_silent_guest_is_not_ready_where_it_is_probed(cluster: Cluster, namespace: str) -> None:
+    """A guest whose agent does not answer runs, but is not ready for a VM with a readiness probe."""
+    machine = virtual_machine(namespace, "mumble")
+    machine["spec"]["template"]["spec"]["readinessProbe"] = {"guestAgentPing": {}}
+    cluster.api.create(machine)
+    running(cluster, namespace, "mumble")
+
+    cluster.agent.guest(namespace, "mumble", "silence")
+    wait_until("not ready", 60, lambda: not status(cluster, namespace, "mumble").get("ready"))
+    assert status(cluster, namespace, "mumble")["printableStatus"] == "Running"
+
+    cluster.agent.guest(namespace, "mumble", "recover")
+    running(cluster, namespace, "mumble")

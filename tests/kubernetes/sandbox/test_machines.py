@@ -122,3 +122,18 @@ def test_crashed_virt_controller_comes_back(cluster: Cluster, namespace: str) ->
     cluster.api.create(virtual_machine(namespace, "after"))
 
     running(cluster, namespace, "after", PATIENCE)
+
+
+def test_vm_given_up_on_a_mute_node_runs_twice(cluster: Cluster, namespace: str, vm: str) -> None:
+    """Whoever force-deletes the launcher of a node that only nobody hears gets a second copy, and the agent shows both."""
+    node = _node(cluster, namespace)
+    cluster.agent.node(node, "mute")
+    wait_until("the node's silence to be noticed", PATIENCE, lambda: _ready(cluster, node) == "Unknown")
+
+    cluster.kubectl("delete", "pods", "-n", namespace, "-l", f"vm.kubevirt.io/name={vm}", "--force", "--grace-period=0")
+
+    wait_until("the second copy", PATIENCE, lambda: len(cluster.agent.guests(namespace, vm)) == 2)
+    assert len({guest["node"] for guest in cluster.agent.guests(namespace, vm)}) == 2
+    cluster.agent.node(node, "alive")
+    wait_until("the end of the first", PATIENCE, lambda: len(cluster.agent.guests(namespace, vm)) == 1)
+    wait_until("the node to be back", PATIENCE, lambda: _ready(cluster, node) == "True")

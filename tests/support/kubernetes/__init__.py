@@ -10,7 +10,8 @@ The programs come from KUBEBUILDER_ASSETS or the cache; `make kube` builds them 
     light_planes     session  the same three names, three kube-apiservers that share one etcd, nothing else: 4 s, 0.9 GB, for tests of a
                               controller's own objects. No controller-manager (namespaces stay Terminating, owners are not
                               collected, the ClusterRoles view, edit and admin are empty), no KubeVirt.
-                              `light_planes.install_kubevirt_crds()` adds KubeVirt's CRDs to both workload clusters (once, idempotent).
+                              `light_planes.install_kubevirt_crds()` adds VirtualMachine and VirtualMachineInstance to both workload
+                              clusters (once, idempotent).
     namespace        function the name of a fresh namespace that is there on all three `planes`; deleted (without waiting) afterwards
     light_namespace  function the same on `light_planes` (left behind)
 

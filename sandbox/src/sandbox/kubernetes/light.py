@@ -10,6 +10,7 @@ from sandbox.kubernetes.etcd import Etcd
 from sandbox.kubernetes.plane import Plane
 
 NAMES = ("cluster1", "cluster2", "quorum")
+_KINDS = ("VirtualMachine", "VirtualMachineInstance")  # each costs the server a good deal
 
 
 class LightPlanes:
@@ -37,12 +38,12 @@ class LightPlanes:
             plane.wait()
 
     def install_kubevirt_crds(self) -> None:
-        """KubeVirt's kinds on both workload clusters, once: VirtualMachines can be written and read, and nobody runs them."""
+        """VirtualMachine and VirtualMachineInstance on both workload clusters, once: they can be written and read, and nobody runs them."""
         if self._has_kinds:
             return
         manifests = binaries.ensure(("manifests",), self._say)["manifests"]
         for plane in (self.cluster1, self.cluster2):
-            kubevirt.install_kinds(plane, manifests, self._directory / "kubevirt")
+            kubevirt.install_kinds(plane, manifests, self._directory / "kubevirt", _KINDS)
         self._has_kinds = True
 
     def stop(self) -> None:
