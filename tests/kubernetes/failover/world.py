@@ -1,0 +1,176 @@
+"""Failovers on real clusters: what their tests need around them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+
+from kubernetes.groups.world import HOME, Group, clean, make
+from sandbox.kubernetes.client import wait_until
+from support.kubernetes import machines
+
+PROGRAM = "from siterecovery.kubevirt.processes.failover_controller import main; raise SystemExit(main())"
+FAILOVERS = "/apis/siterecovery.trilio.io/v1alpha1/namespaces/{}/failovers"
+
+
+class FailoverController:
+    """One `failover-controller` process, and its log."""
+
+    def __init__(self, plane, directory, *flags):
+        self.plane = plane
+        self.log = directory / f"{plane.name}-failovers.log"
+        self.flags = flags
+        self.process = None
+
+    def start(self):
+        command = [sys.executable, "-c", PROGRAM, "--cluster-name", self.plane.name]
+        command += ["--kubeconfig", str(self.plane.kubeconfig), "--listen", "", "--namespace", HOME]
+        command += ["--leader-election", "false", *self.flags]
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(command, stdout=out, stderr=out, env=clean(os.environ))
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(30)
+        return self.process.returncode if self.process else None
+
+    def kill(self):
+        self.stop(signal.SIGKILL)
+
+
+class Failover:
+    """One Failover, as people see it."""
+
+    def __init__(self, plane, namespace, group, target, **spec):
+        self.plane, self.namespace, self.group = plane, namespace, group
+        self.name = f"failover-{group}-{uuid.uuid4().hex[:8]}"
+        self.path = f"{FAILOVERS.format(namespace)}/{self.name}"
+        self.wire = {
+            "apiVersion": "siterecovery.trilio.io/v1alpha1",
+            "kind": "Failover",
+            "metadata": {"name": self.name, "namespace": namespace},
+            "spec": {"protectionGroup": group, "targetCluster": target} | spec,
+        }
+
+    def create(self):
+        self.plane.api.create(self.wire)
+        return self
+
+    def get(self):
+        return machines.look(self.plane.api, self.path)
+
+    @property
+    def status(self):
+        return self.get().get("status") or {}
+
+    @property
+    def phase(self):
+        return self.status.get("phase")
+
+    @property
+    def message(self):
+        return self.status.get("message") or ""
+
+    def states(self):
+        return {row["name"]: row["state"] for row in self.status.get("steps") or []}
+
+    def until(self, what, ask, seconds=90.0):
+        try:
+            return wait_until(f"{self.name}: {what}", seconds, ask)
+        except Exception as error:
+            raise AssertionError(f"{error}; it is {self.status}") from error
+
+    def until_begun(self, step, seconds=60.0):
+        self.until(f"{step} begun", lambda: step in self.states(), seconds)
+        return self
+
+    def until_ended(self, seconds=120.0):
+        self.until("ended", lambda: self.phase in ("Succeeded", "Failed"), seconds)
+        return self
+
+    def succeeded(self, seconds=120.0):
+        self.until_ended(seconds)
+        assert self.phase == "Succeeded", self.status
+        return self
+
+    def failed(self, seconds=120.0):
+        self.until_ended(seconds)
+        assert self.phase == "Failed", self.status
+        return self.message
+
+
+class Disk:
+    """A replicated volume under a claim of cluster1; the mirror makes the other cluster's."""
+
+    def __init__(self, planes, namespace, claim):
+        self.planes = planes
+        self.handle = f"pvc-{uuid.uuid4()}"
+        planes.storage.create_volume(self.handle, *(cluster.nodes[0] for cluster in planes.clusters))
+        machines.bind_disk(planes.cluster1, namespace, claim, self.handle)
+
+    def primaries(self):
+        return self.planes.storage.get(f"/drbd/volumes/{self.handle}")["primaries"]
+
+    def generations(self):
+        return self.planes.storage.generations(self.handle)
+
+
+class Stage:
+    """A namespace with groups of VMs, each VM with one replicated disk."""
+
+    def __init__(self, planes, namespace):
+        self.planes, self.namespace = planes, namespace
+        self.disks = {}
+
+    def group(self, name="pg-a", vms=2, **spec):
+        """A running, replicated group whose copy stands ready on the other cluster."""
+        names = [f"{name}-vm{number}" for number in range(1, vms + 1)]
+        for vm in names:
+            self.disks[vm] = Disk(self.planes, self.namespace, f"{vm}-disk")
+            make(self.planes.cluster1, self.namespace, vm, claims=[f"{vm}-disk"])
+        made = Group(self.planes.cluster1, self.namespace, name).create(*names, **spec)
+        made.until_state("running")
+        self.until_mirrored(made, names)
+        return made
+
+    def until_mirrored(self, group, names):
+        other = self.planes.cluster2
+
+        def ask():
+            copy = group.on(other).status
+            return copy.get("epoch") and all(machines.status(other, self.namespace, vm) for vm in names)
+
+        group.until("mirrored", ask)
+
+    def failover(self, group="pg-a", target="cluster2", plane=None, **spec):
+        return Failover(plane or self.planes.quorum, self.namespace, group, target, **spec).create()
+
+    def running_on(self, vm):
+        """Clusters on which a guest of that VM really runs."""
+        return [cluster.name for cluster in self.planes.clusters if cluster.agent.guests(self.namespace, vm)]
+
+    def lease(self, group="pg-a", plane=None):
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/failover-lock-{group}"
+        return machines.look((plane or self.planes.quorum).api, path)
+
+
+def taint(plane, key="drbd.linbit.com/lost-quorum"):
+    """As the Piraeus agent marks a node."""
+    for node in plane.nodes:
+        there = plane.api.get(f"/api/v1/nodes/{node}")["spec"].get("taints") or []
+        wanted = [*there, {"key": key, "effect": "NoSchedule"}]
+        plane.api.merge(f"/api/v1/nodes/{node}", {"spec": {"taints": wanted}})
+
+
+def tainted(plane, key="drbd.linbit.com/lost-quorum"):
+    found = (plane.api.get(f"/api/v1/nodes/{node}") for node in plane.nodes)
+    return [
+        item["metadata"]["name"] for item in found if any(t["key"] == key for t in item["spec"].get("taints") or [])
+    ]
+
+
+def soon():
+    return time.monotonic()
