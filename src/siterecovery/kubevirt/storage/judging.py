@@ -9,14 +9,15 @@ States = Mapping[str, VolumeState]
 
 
 def release(states: States, cluster: str) -> Release:
+    """A node that belongs to no cluster that is known may be one of this cluster's. A volume without a replica there cannot be open there."""
     held, unknown = [], []
     for state in states.values():
-        for replica in state.on(cluster):
+        for replica in (*state.on(cluster), *(state.on("") if cluster else ())):
             if replica.role is Role.PRIMARY:
                 held.append((state.volume, replica.node))
             elif replica.role is Role.UNKNOWN:
                 unknown.append((state.volume, replica.node))
-        if state.exists and not state.on(cluster):
+        if not state.exists:
             unknown.append((state.volume, ""))
     return Release(tuple(held), tuple(unknown))
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from siterecovery.kubevirt.storage.base import Sync, Unreachable
+from siterecovery.kubevirt.storage.judging import release
 from siterecovery.kubevirt.storage.linstor.reading import volume_state
 from siterecovery.kubevirt.storage.requirements import class_problem, placement_count
 from siterecovery.kubevirt.storage.states import (
@@ -33,6 +34,19 @@ def test_a_side_is_as_unknown_as_its_most_silent_node() -> None:
     assert VolumeState("v", (used, quiet)).side("one").in_use is True
     assert VolumeState("v", (used, quiet)).side("one").unknown
     assert VolumeState("v", (idle,)).side("one").in_use is False
+
+
+def test_releasing_counts_nodes_of_no_cluster() -> None:
+    """An unlabelled node may be the source's: it holds, or is unknown, like one. No replica there holds nothing; no volume is unknown."""
+
+    def of(*replicas: Replica, exists: bool = True) -> tuple[object, object]:
+        found = release({"v": VolumeState("v", replicas, exists=exists)}, "one")
+        return found.held, found.unknown
+
+    assert of(Replica("x", "", role=Role.PRIMARY)) == ((("v", "x"),), ())
+    assert of(Replica("x", "", answers=False)) == ((), (("v", "x"),))
+    assert of(Replica("b", "two", role=Role.PRIMARY)) == ((), ())
+    assert of(exists=False) == ((), (("v", ""),))
 
 
 def test_a_side_without_replicas_is_unknown() -> None:

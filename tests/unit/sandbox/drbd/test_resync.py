@@ -139,6 +139,22 @@ def test_without_it_two_primaries_stay_apart() -> None:
     assert replica(made, A).generation == 3
 
 
+def test_nothing_is_changed_under_a_running_guest() -> None:
+    """A frozen Primary whose data is older is not filled while its guest has the device open, even when the other side has closed."""
+    made = world()
+    written(made)
+    cut_all(made, ONE)
+    written(made, TWO, B)
+    made.devices.close(TWO, B, VOLUME)
+    heal_all(made)
+    made.clock.advance(5)
+    assert (replica(made, A).generation, replica(made, A).standalone) == (3, {B})
+    made.devices.close(ONE, A, VOLUME)
+    mending.connect(made.drbd, made.drbd.resources[VOLUME], A)
+    made.clock.advance(5)
+    assert replica(made, A).generation == 6
+
+
 def test_a_satellite_that_is_offline_keeps_its_old_options() -> None:
     """Quorum switched off reaches only who can be reached: the isolated Primary stays fenced, also after it is back in sight of nobody."""
     made = world()

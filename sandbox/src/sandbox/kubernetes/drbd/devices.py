@@ -47,24 +47,19 @@ class Devices:
         try:
             if not replica.primary:
                 self._promote(resource, replica)
+            self._check_io(resource, replica)
         except MayNotOpen:
             self._detach(resource, replica)
             raise
         replica.openers += 1
-        return next((target.generation for target in _targets(resource, replica)), replica.generation)
+        return _targets(resource, replica)[0].generation
 
     def write(self, cluster: str, node: str, volume: str) -> int:
         """One write of the guest, on every replica that is up to date and connected (protocol C); the generation it made."""
         resource, replica = self._find(cluster, node, volume)
         if replica is None or not replica.openers:
             raise MayNotOpen(f"{volume} is not open on {node}")
-        if replica.force_io_failures:
-            raise MayNotWrite("io-error: the device was forced to Secondary")
-        if not replica.quorum:
-            raise MayNotWrite(f"{replica.options.on_no_quorum}: no quorum")
-        targets = _targets(resource, replica)
-        if not targets:
-            raise MayNotWrite("io-error: no UpToDate data within reach")
+        targets = self._check_io(resource, replica)
         self._part_ways(resource, targets)
         for target in targets:
             target.generation += 1
@@ -116,6 +111,18 @@ class Devices:
             quorum=replica.options.quorum,
         )
         self._drbd.settle_resource(resource)
+
+    @staticmethod
+    def _check_io(resource: Resource, replica: Replica) -> list[Replica]:
+        """Where reads and writes of an open device go; MayNotWrite where they fail or hang."""
+        if replica.force_io_failures:
+            raise MayNotWrite("io-error: the device was forced to Secondary")
+        if not replica.quorum:
+            raise MayNotWrite(f"{replica.options.on_no_quorum}: no quorum")
+        targets = _targets(resource, replica)
+        if not targets:
+            raise MayNotWrite("io-error: no UpToDate data within reach")
+        return targets
 
     @staticmethod
     def _part_ways(resource: Resource, targets: list[Replica]) -> None:
