@@ -219,3 +219,29 @@ def test_logs_can_be_followed_from_the_end(quorum: Cluster, namespace: str) -> N
     wait_until("the log", PATIENCE, lambda: "three" in _logs(quorum, namespace))
 
     assert quorum.kubectl("logs", "-l", "app=controller", "-n", namespace, "--tail=2") == "two\nthree\n"
+
+
+def test_installed_chart_runs(quorum: Cluster, namespace: str, tmp_path: Path) -> None:
+    """helm installs a chart, waits until its Deployment is available, lists it and takes everything away again."""
+    script = f"import time; time.sleep(600)  # {namespace} from a chart"
+    container = {"name": "main", "image": "example/controller:1", "command": [PYTHON, "-c", script]}
+    labels = {"app": "charted"}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "charted"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "Chart.yaml").write_text(json.dumps({"apiVersion": "v2", "name": "charted", "version": "1.0.0"}))
+    (tmp_path / "templates" / "deployment.yaml").write_text(json.dumps(deployment))
+
+    quorum.helm("install", "charted", str(tmp_path), "-n", namespace, "--wait", "--timeout", "60s")
+    assert _alive(script)
+    assert "charted-1.0.0" in quorum.helm("list", "-n", namespace)
+    quorum.helm("uninstall", "charted", "-n", namespace)
+
+    wait_until("the process's end", PATIENCE, lambda: not _alive(script))

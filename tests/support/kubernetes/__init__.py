@@ -30,7 +30,7 @@ A plane (`sandbox.kubernetes.plane.Plane`), light or not:
 Only on `planes` (`sandbox.kubernetes.cluster.Cluster`, which also has all of the above; KubeVirt's on cluster1 and cluster2):
 
     cluster.virtctl("start", "vm1", "-n", ns) -> str
-    cluster.programs["helm"]                      Path of a program
+    cluster.helm("install", ...) -> str
     cluster.nodes                                 their names
     cluster.virt_api, cluster.virt_controller     supervised `Child`ren (they come back half a second after a crash)
     cluster.agent                                 the machines and guests (`sandbox.kubernetes.agent.client.AgentControl`):

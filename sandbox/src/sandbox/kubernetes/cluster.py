@@ -99,6 +99,10 @@ class Cluster(Plane):
         """What virtctl prints; ProcessError with its words when it fails."""
         return run([str(self.programs["virtctl"]), f"--kubeconfig={self.kubeconfig}", *arguments])
 
+    def helm(self, *arguments: str) -> str:
+        """What Helm prints; ProcessError with its words when it fails."""
+        return run([str(self.programs["helm"]), f"--kubeconfig={self.kubeconfig}", *arguments])
+
     def _start_machines(self) -> None:
         Settings(
             cluster=self.name,

@@ -20,6 +20,7 @@ from sandbox.processes import ProcessError
 NAMESPACE = "kubevirt"
 _START_SECONDS = 180.0
 _AT_ONCE = 4
+_HOPELESS_STARTS = 5
 _ACCOUNTS = {
     "virt-api": "kubevirt-apiserver",
     "virt-controller": "kubevirt-controller",
@@ -85,7 +86,8 @@ class KubeVirt:
 
     def wait(self) -> None:
         """Until a VM can be created, started and stopped."""
-        wait_until("virt-api", _START_SECONDS, lambda: self._answers(self.api, self._api_port, "/healthz"))
+        before = self.api.starts
+        wait_until("virt-api", _START_SECONDS, lambda: self._serves(before))
         for item in self._manifests("hooks"):
             self._plane.api.apply(item)
         wait_until("KubeVirt's subresources", _START_SECONDS, self._aggregated)
@@ -100,12 +102,12 @@ class KubeVirt:
     def _leads(self) -> bool:
         return '"leader":"true"' in self._fetch(self._controller_port, "/leader").replace(" ", "")
 
-    def _answers(self, child: Child, port: int, path: str) -> bool:
-        if child.starts > 3:
-            raise ProcessError(
-                f"{child.name} of {self._plane.name} ends again and again; it said:\n{child.last_words()}"
-            )
-        return bool(self._fetch(port, path))
+    def _serves(self, before: int) -> bool:
+        """ProcessError when it ends again and again, instead of waiting for what will not come; `before`: its starts at first."""
+        if self.api.starts - before >= _HOPELESS_STARTS:
+            words = self.api.last_words()
+            raise ProcessError(f"virt-api of {self._plane.name} ends again and again; it said:\n{words}")
+        return bool(self._fetch(self._api_port, "/healthz"))
 
     @staticmethod
     def _fetch(port: int, path: str) -> str:
