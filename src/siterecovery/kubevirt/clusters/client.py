@@ -13,6 +13,7 @@ from siterecovery.kubevirt.clusters import answers, base
 from siterecovery.kubevirt.clusters.access import Access
 from siterecovery.kubevirt.clusters.base import Listing, WatchEvent
 from siterecovery.kubevirt.domain.resources import Object, Resource
+from siterecovery.workflow.ownership import still_owned
 
 PAGE = 500
 _MERGE = "application/merge-patch+json"
@@ -184,6 +185,8 @@ class ClusterClient:
             headers = {"Accept": f"{_JSON}, */*", "User-Agent": "site-recovery"}  # virt-api's actions answer no JSON
             headers |= {"Authorization": f"Bearer {token}"} if token else {}
             headers |= {"Content-Type": kind} if data is not None else {}
+            if verb != "GET":
+                still_owned()
             response = await self._opened().request(
                 verb,
                 self._access.server + path,

@@ -23,6 +23,7 @@ from siterecovery.kubevirt.flows import failover as flows
 from siterecovery.kubevirt.journal.status_journal import StatusJournal
 from siterecovery.kubevirt.steps.base import Settings, World, translate
 from siterecovery.workflow.clock import Clock
+from siterecovery.workflow.flow import Flow
 from siterecovery.workflow.journal import Entry, Journal, JournalUnavailable, State, Write
 from siterecovery.workflow.lease import Hold, Lease
 from siterecovery.workflow.run import Result
@@ -56,8 +57,9 @@ class Ground:
     clock: Clock
     rules: Rules
     leading: Callable[[], bool] = lambda: True
-    mortal: Callable[[Journal], Journal] = lambda journal: journal
-    """For tests that let a controller die at a write of its journal."""
+    flow: Callable[[World], Flow] = flows.move
+    journal: Callable[[Journal], Journal] = lambda journal: journal
+    """Stands between the runner and the journal; crash tests end a controller there."""
 
 
 class LedHold(Hold):
@@ -135,8 +137,8 @@ class Execution:
         hold.leaving = self._leaving
         renewing = asyncio.create_task(self._renew(hold))
         try:
-            runner = self._runner(ground.mortal(journal))
-            result = await runner.run(flows.move(self._world), hold)
+            runner = self._runner(ground.journal(journal))
+            result = await runner.run(ground.flow(self._world), hold)
             await self._close(journal, hold, result)
         finally:
             renewing.cancel()

@@ -10,6 +10,7 @@ import httpx
 from siterecovery.kubevirt.storage.base import Unreachable
 from siterecovery.kubevirt.storage.linstor.answers import checked, is_warning
 from siterecovery.kubevirt.storage.linstor.settings import LinstorSettings
+from siterecovery.workflow.ownership import still_owned
 
 LOG = logging.getLogger(__name__)
 _AT_ONCE = 8
@@ -77,6 +78,8 @@ class LinstorClient:
         """httpx bounds the pauses between bytes; the whole call has to be bounded as well."""
         limit = self._settings.timeout if verb == "GET" else self._settings.change_timeout
         async with self._slots, asyncio.timeout(limit):
+            if verb != "GET":
+                still_owned()
             return await self._http.request(verb, self._urls[index] + path, json=body, params=dict(query) or None)
 
 
