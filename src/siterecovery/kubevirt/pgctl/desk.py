@@ -21,7 +21,7 @@ class Site:
     """A configured cluster."""
 
     role: Role
-    context: Context
+    context: Context = dataclasses.field(hash=False)
 
     @property
     def name(self) -> str:

@@ -4,16 +4,21 @@ from typing import Any
 
 import click
 
-from siterecovery.kubevirt.pgctl import config, moves, operations, status
+from siterecovery.kubevirt.pgctl import clusters, config, groups, locks, moves, operations, protection, status
 from siterecovery.kubevirt.pgctl.options import Surroundings, surroundings
 
 COMMANDS: tuple[click.Command, ...] = (
     status.status,
+    groups.groups,
+    protection.protect,
+    protection.unprotect,
     moves.failover,
     moves.failback,
     moves.test,
     moves.cleanup,
     operations.operations,
+    locks.locks,
+    clusters.clusters,
     config.config,
 )
 

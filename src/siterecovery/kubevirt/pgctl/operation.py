@@ -10,8 +10,10 @@ from siterecovery.kubevirt.crds.failover import Phase
 from siterecovery.kubevirt.domain.resources import FAILOVERS, Object
 from siterecovery.kubevirt.pgctl.desk import Desk, Site
 
-CHECKS = frozenset({"acquire_lock", "locate_virtual_machines", "check_split_brain", "check_concurrent_safety"})
-"""Steps that may still refuse a Failover; a later one shows that it is under way."""
+CHECKS = frozenset(
+    {"acquire_lock", "locate_virtual_machines", "check_split_brain", "check_concurrent_safety", "check_replication"}
+)
+"""Steps that change nothing, and may still refuse a Failover; a later one shows that it is under way."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,12 +84,8 @@ class Operation:
         return 100 if self.phase is Phase.SUCCEEDED else int(self.status.get("progress") or 0)
 
     @property
-    def started(self) -> bool:
-        return self.phase is not Phase.PENDING and bool(self.status.get("startedAt") or self.steps)
-
-    @property
     def admitted(self) -> bool:
-        """No refusal for its lock or for another group's safety is to come before it has begun."""
+        """It was not refused: it is doing, or has done, what it was made for."""
         later = any(str(step.get("name", "")).partition("/")[0] not in CHECKS for step in self.steps)
         return later or self.phase is Phase.SUCCEEDED
 

@@ -52,7 +52,8 @@ class Transcript:
             self._say(f"[INFO] Removing quorum taints on {self._target} (force mode)...")
 
     def see(self, operation: Operation) -> None:
-        if operation.started and self._phase is Phase.PENDING:  # also when it was over before it was looked at
+        ran = operation.phase is Phase.RUNNING or operation.admitted
+        if ran and self._phase is Phase.PENDING:  # also when it was over before it was looked at
             self._reach(Phase.RUNNING)
         if operation.phase.terminal and operation.phase is not self._phase:
             self._end(operation)

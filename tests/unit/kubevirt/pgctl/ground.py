@@ -162,6 +162,12 @@ def steps(*names, state="done"):
     return [{"name": name, "state": state} for name in names]
 
 
-CHECKED = ("acquire_lock", "locate_virtual_machines", "check_split_brain", "check_concurrent_safety")
-BEGUN = {"phase": "Running", "startedAt": ago(), "progress": 40, "steps": steps(*CHECKED, "check_replication")}
+CHECKED = (
+    "acquire_lock",
+    "locate_virtual_machines",
+    "check_split_brain",
+    "check_concurrent_safety",
+    "check_replication",
+)
+BEGUN = {"phase": "Running", "startedAt": ago(), "progress": 40, "steps": steps(*CHECKED, "stop_source")}
 SUCCEEDED = BEGUN | {"phase": "Succeeded", "completedAt": ago(), "progress": 100}

@@ -116,7 +116,7 @@ def test_waiting_shows_steps_and_ends_well(ground):
     result = ground.run("failover", "pg-a", "--to", "cluster2", "--wait")
 
     assert result.exit_code == 0
-    assert "[ 40%] check_replication done" in result.stdout
+    assert "[ 40%] stop_source done" in result.stdout
     assert "failover-pg-a-1730404800 succeeded after 0s: pg-a runs on cluster2" in result.stdout
 
 

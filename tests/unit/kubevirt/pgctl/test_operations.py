@@ -124,14 +124,14 @@ def test_an_unknown_operation(ground):
 def test_watching_tells_each_step_once(ground):
     """`operations watch` prints every step as it ends and how it all ended."""
     ground.failover("failover-pg-a-1", status=BEGUN)
-    more = [*BEGUN["steps"], *steps("stop_source")]
+    more = [*BEGUN["steps"], *steps("start_target")]
     ground.meanwhile(ground.says(BEGUN | {"steps": more, "progress": 60}), ground.says(SUCCEEDED | {"steps": more}))
 
     result = ground.run("operations", "watch", "failover-pg-a-1")
 
     lines = result.stdout.splitlines()
     assert lines[0] == "[ 40%] acquire_lock done"
-    assert lines[5:] == ["[ 60%] stop_source done", "failover-pg-a-1 succeeded after 0s"]
+    assert lines[6:] == ["[ 60%] start_target done", "failover-pg-a-1 succeeded after 0s"]
     assert result.exit_code == 0
 
 
