@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from siterecovery.protector.domain.operation import FailedStep, Operation
+from siterecovery.protector.domain.operation import FailedStep, Operation, Report
 from siterecovery.protector.domain.plan import Plan
 from siterecovery.protector.domain.protection_group import ProtectionGroup
 from siterecovery.protector.domain.states import GroupStatus, MemberStatus, OperationStatus, OperationType, PolicyStatus
@@ -32,20 +32,8 @@ class Recording:
         completed, failed = tuple(record.completed), failed_steps(record.failures.values(), self._visible)
         status = OperationStatus.ROLLING_BACK if undoing else OperationStatus.RUNNING
 
-        def change(tx: Transaction) -> None:
-            known = tx.operations.get(self._operation_id, lock=True, plan=False)
-            if known is not None:
-                now = dataclasses.replace(
-                    known,
-                    status=status,
-                    progress=max(known.progress, progress),
-                    current_step=current,
-                    steps_completed=completed,
-                    steps_failed=failed,
-                )
-                tx.operations.save(now)
-
-        return (change,)
+        report = Report(status, progress, current, completed, failed)
+        return (lambda tx: tx.operations.report(self._operation_id, report),)
 
 
 def failed_steps(entries: Iterable[Entry], visible: set[str]) -> tuple[FailedStep, ...]:

@@ -74,7 +74,7 @@ class Runner:
         self.translate = translate
         self.listener = listener
         self.recorder = recorder
-        self.commits = GroupCommit(journal, workers.commit)
+        self.commits = GroupCommit(journal, workers.commit, clock)
         self.watcher = Watcher(clock, workers.poll, translate=translate, pace=pace)
 
     async def run(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from siterecovery.workflow.clock import SystemClock
 from siterecovery.workflow.journal import Entry, GroupCommit, JournalUnavailable, MemoryJournal, State, Write
 from siterecovery.workflow.step import Fenced
 
@@ -50,7 +51,7 @@ def test_what_comes_while_one_is_under_way_gathers() -> None:
 
     async def work() -> list[int]:
         journal, door = Counting(), Door()
-        commits = GroupCommit(journal, door, most=4)
+        commits = GroupCommit(journal, door, SystemClock(), most=4)
         first = asyncio.ensure_future(commits.write(write("first")))
         for _ in range(3):
             await asyncio.sleep(0)
@@ -64,6 +65,39 @@ def test_what_comes_while_one_is_under_way_gathers() -> None:
     assert asyncio.run(work()) == [1, 4, 2, 1]
 
 
+class Ticking(SystemClock):
+    """Each look at it is `step` seconds later; it notes for how long it was asked to sleep."""
+
+    def __init__(self, step: float) -> None:
+        self.time, self.step, self.slept = 0.0, step, []  # type: tuple[float, float, list[float]]
+
+    def monotonic(self) -> float:
+        self.time += self.step
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("took", "gathered"), [(0.005, 0.005), (3.0, 0.02)])
+def test_writers_gather_after_a_shared_commit(took: float, gathered: float) -> None:
+    """For as long as it took, within reason; whoever writes alone waits for nobody, so that one VM's move is not slowed down."""
+
+    async def work() -> list[float]:
+        journal, door, clock = Counting(), Door(), Ticking(took)
+        door.open.set()
+        commits = GroupCommit(journal, door, clock)
+        await commits.write(write("alone"))
+        assert clock.slept == []
+        await asyncio.gather(*(commits.write(write(f"s{n}")) for n in range(3)))
+        await commits.write(write("last"))
+        assert journal.batches == [1, 3, 1]
+        return clock.slept
+
+    assert asyncio.run(work()) == [pytest.approx(gathered)]
+
+
 def test_each_hears_its_own_answer() -> None:
     """A fenced write and one whose changes raise spoil nobody else's, in a batch of their own making."""
 
@@ -72,7 +106,7 @@ def test_each_hears_its_own_answer() -> None:
 
     async def work() -> list[Any]:
         journal, door = Counting(), Door()
-        commits = GroupCommit(journal, door)
+        commits = GroupCommit(journal, door, SystemClock())
         writes = [write("a"), write("b", 9), write("c", 1, refuse), write("d")]
         waiting = [asyncio.ensure_future(commits.write(each)) for each in writes]
         door.open.set()
@@ -92,7 +126,7 @@ def test_a_journal_that_is_away_is_said_to_everybody() -> None:
         journal, door = Counting(), Door()
         journal.away = True
         door.open.set()
-        commits = GroupCommit(journal, door)
+        commits = GroupCommit(journal, door, SystemClock())
         for _ in range(2):
             with pytest.raises(JournalUnavailable, match="did not commit: gone away"):
                 await commits.write(write("a"))
@@ -108,7 +142,7 @@ def test_a_writer_that_gives_up_spoils_no_other() -> None:
 
     async def work() -> list[str]:
         journal, door = Counting(), Door()
-        commits = GroupCommit(journal, door)
+        commits = GroupCommit(journal, door, SystemClock())
         gone, there = (asyncio.ensure_future(commits.write(write(step))) for step in ("gone", "there"))
         for _ in range(3):
             await asyncio.sleep(0)

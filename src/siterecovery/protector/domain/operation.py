@@ -55,6 +55,27 @@ class Operation:
 
 
 @dataclasses.dataclass(frozen=True)
+class Report:
+    """How far an operation under way is. `progress` never goes back."""
+
+    status: OperationStatus
+    progress: int
+    current_step: str | None
+    steps_completed: tuple[str, ...]
+    steps_failed: tuple[FailedStep, ...]
+
+    def on(self, operation: Operation) -> Operation:
+        return dataclasses.replace(
+            operation,
+            status=self.status,
+            progress=max(operation.progress, self.progress),
+            current_step=self.current_step,
+            steps_completed=self.steps_completed,
+            steps_failed=self.steps_failed,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class Debt:
     """Something owed to a site that could not be reached: `kind` is one of fence, schedule_off, cleanup, push.
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from siterecovery.protector.domain.member import Member, Volume, VolumeCopy
-from siterecovery.protector.domain.operation import Debt, Operation
+from siterecovery.protector.domain.operation import Debt, Operation, Report
 from siterecovery.protector.domain.policy import Policy
 from siterecovery.protector.domain.protection_group import ProtectionGroup
 from siterecovery.protector.domain.site import Delegation, Site, TenantMapping
@@ -126,6 +126,10 @@ class Operations(Protocol):
 
     def save(self, operation: Operation) -> None:
         """Everything but the lease and what was fixed when it was added: request, plan, time of creation."""
+        ...
+
+    def report(self, operation_id: str, report: Report) -> None:
+        """Of one that is under way. Nothing is read for it, and one that is gone is no error."""
         ...
 
     def select(

@@ -5,7 +5,7 @@ import dataclasses
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
-from siterecovery.protector.domain.operation import Operation
+from siterecovery.protector.domain.operation import Operation, Report
 from siterecovery.protector.domain.states import TERMINAL
 from siterecovery.protector.store import tables
 from siterecovery.protector.store.journal import read_entries
@@ -28,6 +28,7 @@ class SqlOperations(Versioned[Operation]):
         self._planless: set[str] = set()
         self._known: dict[str, Operation] = {}
         self._waiting: dict[str, Operation] = {}
+        self._reports: dict[str, Report] = {}
 
     def hold(self, *operation_ids: str) -> None:
         """This transaction has locked these rows."""
@@ -36,6 +37,7 @@ class SqlOperations(Versioned[Operation]):
     def get(self, operation_id: str, *, lock: bool = False, plan: bool = True) -> Operation | None:
         if operation_id in self._held and operation_id in self._known:
             return self._with_plan(operation_id) if plan else self._known[operation_id]
+        self._flush_report(operation_id)
         found = self._read(operation_id, lock=lock, plan=plan)
         if found is not None:
             self._known[operation_id] = found
@@ -70,11 +72,30 @@ class SqlOperations(Versioned[Operation]):
         else:
             super().save(operation)
 
+    def report(self, operation_id: str, report: Report) -> None:
+        """The last of many in one transaction is written, by one statement that reads nothing: every journal write has one."""
+        if operation_id in self._held and operation_id in self._known:
+            self.save(report.on(self._known[operation_id]))
+        else:
+            self._reports[operation_id] = report
+
     def flush(self) -> None:
         """Writes what waits."""
+        for operation_id in list(self._reports):
+            self._flush_report(operation_id)
         waiting, self._waiting = self._waiting, {}
         for operation in waiting.values():
             super().save(operation)
+
+    def _flush_report(self, operation_id: str) -> None:
+        report = self._reports.pop(operation_id, None)
+        if report is None:
+            return
+        columns = self.table.c
+        seen = {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
+        seen["progress"] = sa.case((columns.progress > report.progress, columns.progress), else_=report.progress)
+        changes = {**seen, "open": True, "revision": columns.revision + 1}
+        self._session.change(self.table.update().where(columns.id == operation_id).values(changes))
 
     def select(
         self,
