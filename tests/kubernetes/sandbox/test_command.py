@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.kubernetes.attached import AttachedWorld
+from sandbox.processes import ProcessError
+from support.kubernetes.machines import running, virtual_machine
+
 SANDBOX = Path(sys.executable).with_name("sandbox")
 
 
@@ -84,6 +88,29 @@ def test_nonsense_is_refused_in_a_sentence(state: Path, fault: tuple[str, ...], 
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert told in done.stderr
+
+
+def test_running_clusters_can_be_attached_to(state: Path) -> None:
+    """Another process runs VMs on them, kills a control plane and has it back, and leaves them running."""
+    world = AttachedWorld(state)
+    cluster = world.cluster2
+    cluster.api.create(virtual_machine("default", "guest"))
+    running(cluster, "default", "guest")
+    assert [guest["state"] for guest in cluster.agent.guests("default", "guest")] == ["running"]
+
+    cluster.kill()
+    with pytest.raises(OSError, match="refused"):
+        cluster.api.get("/readyz")
+    cluster.start()
+
+    assert "guest" in cluster.kubectl("get", "vm")
+    assert world.storage.get("/drbd")["nodes"].keys() == {*world.cluster1.nodes, *cluster.nodes, *world.quorum.nodes}
+
+
+def test_nothing_to_attach_to_is_told(tmp_path: Path) -> None:
+    """Where nothing runs the command that starts it is named."""
+    with pytest.raises(ProcessError, match="sandbox kubernetes up"):
+        AttachedWorld(tmp_path)
 
 
 def test_down_leaves_nothing_running(state: Path) -> None:

@@ -1,18 +1,25 @@
 """pytest fixtures: real planes for the whole session, a namespace for each test (the package's docstring says how to use them)."""
 
+import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
+from sandbox.kubernetes.access import Access
+from sandbox.kubernetes.attached import AttachedWorld
 from sandbox.kubernetes.light import LightPlanes
-from sandbox.kubernetes.plane import Plane
 from sandbox.kubernetes.world import World
 
 
 @pytest.fixture(scope="session")
-def planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Two clusters with KubeVirt and a plain one."""
+def planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World | AttachedWorld]:
+    """Two clusters with KubeVirt and a plain one; those that run in SANDBOX_KUBERNETES, where that is set."""
+    running = os.environ.get("SANDBOX_KUBERNETES")
+    if running:
+        yield AttachedWorld(Path(running))
+        return
     world = World(tmp_path_factory.mktemp("planes"))
     try:
         world.start()
@@ -22,9 +29,9 @@ def planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture
-def namespace(planes: World) -> Iterator[str]:
+def namespace(planes: World | AttachedWorld) -> Iterator[str]:
     """A fresh one on each plane. Deleted afterwards, without waiting: what is stuck in it is the test's own affair."""
-    name = _fresh(list(planes))
+    name = _fresh(planes)
     yield name
     for plane in planes:
         plane.api.delete(f"/api/v1/namespaces/{name}")
@@ -44,10 +51,10 @@ def light_planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightPlan
 @pytest.fixture
 def light_namespace(light_planes: LightPlanes) -> str:
     """A fresh one on each light plane; left behind, since nothing there would delete it."""
-    return _fresh(list(light_planes))
+    return _fresh(light_planes)
 
 
-def _fresh(planes: list[Plane]) -> str:
+def _fresh(planes: Iterable[Access]) -> str:
     name = f"test-{uuid.uuid4().hex[:8]}"
     for plane in planes:
         plane.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sandbox.kubernetes.access import Access
 from sandbox.kubernetes.client import Api, Missing, wait_until
-from sandbox.kubernetes.plane import Plane
 
 PATIENCE = 60.0
 Object = dict[str, Any]
@@ -42,7 +42,7 @@ def virtual_machine(
     }
 
 
-def bind_disk(plane: Plane, namespace: str, claim: str, handle: str, storage_class: str = "linstor") -> None:
+def bind_disk(plane: Access, namespace: str, claim: str, handle: str, storage_class: str = "linstor") -> None:
     """A PersistentVolume of that handle and a claim bound to it, by hand as a mirror does it; returns when it is bound."""
     common: Object = {"accessModes": ["ReadWriteMany"], "storageClassName": storage_class, "volumeMode": "Block"}
     volume = {
@@ -85,13 +85,13 @@ def look(api: Api, path: str) -> Object:
     return found
 
 
-def status(plane: Plane, namespace: str, name: str) -> Object:
+def status(plane: Access, namespace: str, name: str) -> Object:
     """What KubeVirt says about a VM: printableStatus, ready, created and so on."""
     found: Object = look(plane.api, vm_path(namespace, name)).get("status") or {}
     return found
 
 
-def running(plane: Plane, namespace: str, name: str, seconds: float = PATIENCE) -> Object:
+def running(plane: Access, namespace: str, name: str, seconds: float = PATIENCE) -> Object:
     """Wait until it runs and is ready; its status then."""
 
     def ask() -> Object | None:
@@ -101,7 +101,7 @@ def running(plane: Plane, namespace: str, name: str, seconds: float = PATIENCE) 
     return wait_until(f"{namespace}/{name} running on {plane.name}", seconds, ask)
 
 
-def shows(plane: Plane, namespace: str, name: str, printable: str, seconds: float = PATIENCE) -> Object:
+def shows(plane: Access, namespace: str, name: str, printable: str, seconds: float = PATIENCE) -> Object:
     """Wait until `kubectl get vm` shows that status."""
 
     def ask() -> Object | None:
@@ -111,7 +111,7 @@ def shows(plane: Plane, namespace: str, name: str, printable: str, seconds: floa
     return wait_until(f"{printable} of {namespace}/{name} on {plane.name}", seconds, ask)
 
 
-def gone(plane: Plane, namespace: str, name: str, seconds: float = PATIENCE) -> None:
+def gone(plane: Access, namespace: str, name: str, seconds: float = PATIENCE) -> None:
     """Wait until it is really stopped: no instance and no launcher Pod (printableStatus Stopped comes before that)."""
     pods = f"/api/v1/namespaces/{namespace}/pods"
 
@@ -123,6 +123,6 @@ def gone(plane: Plane, namespace: str, name: str, seconds: float = PATIENCE) -> 
     wait_until(f"the end of {namespace}/{name} on {plane.name}", seconds, ask)
 
 
-def set_strategy(plane: Plane, namespace: str, name: str, strategy: str) -> None:
+def set_strategy(plane: Access, namespace: str, name: str, strategy: str) -> None:
     """Change runStrategy, as `kubectl patch` does."""
     plane.api.merge(vm_path(namespace, name), {"spec": {"runStrategy": strategy}})

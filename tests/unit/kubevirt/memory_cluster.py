@@ -92,7 +92,8 @@ class MemoryCluster:
                         yield base.WatchEvent(kind, copy.deepcopy(obj))
             self.changed.clear()
             try:
-                await asyncio.wait_for(self.changed.wait(), silence)
+                async with asyncio.timeout(silence):
+                    await self.changed.wait()
             except TimeoutError:
                 raise base.TimedOut("silence", cluster=self.name) from None
 

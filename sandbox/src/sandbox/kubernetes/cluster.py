@@ -11,7 +11,7 @@ from sandbox.kubernetes.agent.settings import Endpoint, Settings
 from sandbox.kubernetes.child import Child
 from sandbox.kubernetes.client import wait_until
 from sandbox.kubernetes.kubevirt import NAMESPACE, KubeVirt
-from sandbox.kubernetes.plane import Plane, Timing, run
+from sandbox.kubernetes.plane import Plane, Timing
 from sandbox.kubernetes.ports import free_port
 from sandbox.processes import ProcessError
 
@@ -38,7 +38,7 @@ class Cluster(Plane):
         self._kubevirt = KubeVirt(self, programs) if kubevirt else None
         self._storage = storage
         self._control_port, self._kubelet_port = free_port(), free_port()
-        self.agent = AgentControl(self._control_port)
+        self.agent = AgentControl(f"http://127.0.0.1:{self._control_port}")
         self._agent_file = directory / "agent.json"
         command = [sys.executable, "-m", "sandbox.kubernetes.agent", str(self._agent_file)]
         self.machines = Child("node-agent", command, directory / "node-agent.log", supervised=True)
@@ -94,14 +94,6 @@ class Cluster(Plane):
         """Everything, and its machines."""
         super().stop()
         self.machines.kill()
-
-    def virtctl(self, *arguments: str) -> str:
-        """What virtctl prints; ProcessError with its words when it fails."""
-        return run([str(self.programs["virtctl"]), f"--kubeconfig={self.kubeconfig}", *arguments])
-
-    def helm(self, *arguments: str) -> str:
-        """What Helm prints; ProcessError with its words when it fails."""
-        return run([str(self.programs["helm"]), f"--kubeconfig={self.kubeconfig}", *arguments])
 
     def _start_machines(self) -> None:
         Settings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,10 @@ def write(file: Path, *, cluster: str, server: str, authority: Path, user: dict[
         "current-context": cluster,
     }
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch(mode=0o600)
-    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")  # renamed into place: others may be reading it
+    fresh.touch(mode=0o600)
+    fresh.write_text(yaml.safe_dump(content, sort_keys=False))
+    fresh.replace(file)
     return file
 
 

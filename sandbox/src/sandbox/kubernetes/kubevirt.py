@@ -11,9 +11,10 @@ from pathlib import Path
 
 import orjson
 
+from sandbox.kubernetes.access import run
 from sandbox.kubernetes.child import Child
 from sandbox.kubernetes.client import Object, wait_until
-from sandbox.kubernetes.plane import Plane, run
+from sandbox.kubernetes.plane import Plane
 from sandbox.kubernetes.ports import free_port
 from sandbox.processes import ProcessError
 

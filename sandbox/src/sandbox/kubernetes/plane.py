@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.kubernetes import kubeconfig
+from sandbox.kubernetes.access import Access
 from sandbox.kubernetes.child import Child
-from sandbox.kubernetes.client import Api, wait_until
+from sandbox.kubernetes.client import wait_until
 from sandbox.kubernetes.etcd import Etcd
-from sandbox.kubernetes.pki import Pki
 from sandbox.kubernetes.ports import free_port
 from sandbox.processes import ProcessError
 
 _START_SECONDS = 120.0
-_KUBECTL_SECONDS = 120.0
-_TOKEN_SECONDS = 30 * 24 * 3600
 
 # What this world's stories need: claims are bound, dead nodes noticed and emptied, namespaces deleted, owned objects
 # collected, Deployments make Pods, the roles view and edit grow with what is installed. The rest would only cost memory.
@@ -45,8 +41,8 @@ class Timing:
     eviction_seconds: int = 30
 
 
-class Plane:
-    """A cluster as its users see it. It keeps its port and data through `kill` and `start`."""
+class Plane(Access):
+    """A control plane that runs here. It keeps its port and data through `kill` and `start`."""
 
     def __init__(
         self,
@@ -59,13 +55,7 @@ class Plane:
         timing: Timing | None = None,
     ) -> None:
         """`etcd`: one shared with other planes, started and ended by its owner; without it the plane has its own."""
-        self.name = name
-        self.directory = directory
-        self.programs = programs
-        self.pki = Pki(directory / "pki")
-        self.url = f"https://127.0.0.1:{free_port()}"
-        self.kubeconfig = self.user_kubeconfig("admin", ["system:masters"], directory / f"{name}.kubeconfig")
-        self.api = Api(self.url, str(self.pki.authority.certificate), self.pki.admin)
+        super().__init__(name, directory, programs, f"https://127.0.0.1:{free_port()}")
         self._timing = timing or Timing()
         self._own_etcd = None if etcd else Etcd(programs["etcd"], directory)
         self.apiserver = Child("kube-apiserver", self._apiserver(etcd), directory / "kube-apiserver.log")
@@ -131,42 +121,6 @@ class Plane:
         for child in reversed(self.children):
             child.thaw()
 
-    def user_kubeconfig(self, user: str, groups: Sequence[str] = (), file: Path | None = None) -> Path:
-        """A kubeconfig of a user known by certificate; what they may do is for RBAC to say."""
-        return kubeconfig.write(
-            file or self.directory / f"{user}.kubeconfig",
-            cluster=self.name,
-            server=self.url,
-            authority=self.pki.authority.certificate,
-            user=kubeconfig.by_certificate(self.pki.client(user, groups)),
-        )
-
-    def service_account_kubeconfig(self, namespace: str, name: str, file: Path) -> Path:
-        """A kubeconfig with a fresh token of a ServiceAccount."""
-        return kubeconfig.write(
-            file,
-            cluster=self.name,
-            server=self.url,
-            authority=self.pki.authority.certificate,
-            user=kubeconfig.by_token(self.service_account_token(namespace, name)),
-        )
-
-    def service_account_token(self, namespace: str, name: str) -> str:
-        """Good for a month."""
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-        request = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"expirationSeconds": _TOKEN_SECONDS},
-        }
-        token: str = self.api.call("POST", path, request)["status"]["token"]
-        return token
-
-    def kubectl(self, *arguments: str, given: str = "", kubeconfig: Path | None = None) -> str:
-        """What kubectl prints; ProcessError with its words when it fails. `given` is its standard input."""
-        command = [str(self.programs["kubectl"]), "--kubeconfig", str(kubeconfig or self.kubeconfig), *arguments]
-        return run(command, given)
-
     def _apiserver(self, shared: Etcd | None) -> list[str]:
         """Flags. Namespaces without default ServiceAccounts take Pods too: the nodes here hand out tokens themselves."""
         pki, etcd = self.pki, shared or self._own_etcd
@@ -219,18 +173,3 @@ class Plane:
             "--node-monitor-period=2s",
             "--profiling=false",
         ]
-
-
-def run(command: Sequence[str], given: str = "") -> str:
-    """A client's standard output; ProcessError with what it said when it fails or does not end."""
-    try:
-        done = subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=_KUBECTL_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ProcessError(f"{' '.join(command)} did not end within {_KUBECTL_SECONDS:.0f} s") from error
-    if done.returncode:
-        raise ProcessError(
-            f"{' '.join(command)} failed ({done.returncode}): {done.stderr.strip() or done.stdout.strip()}"
-        )
-    return done.stdout

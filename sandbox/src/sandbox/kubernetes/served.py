@@ -1,6 +1,6 @@
 """The world as a process of its own: its control port, and the files that people and tests find it by.
 
-    POST /planes/{cluster1 | cluster2 | quorum}/{power-off | power-on | freeze | thaw | kill | restart}
+    POST /planes/{cluster1 | cluster2 | quorum}/{power-off | power-on | freeze | thaw | kill | start | restart}
     GET  /                          the description that also stands in world.json
 
 Machines and guests have a control port for each cluster (`sandbox.kubernetes.agent.control`), disks have theirs (`sandbox.kubernetes.drbd.control`).
@@ -22,7 +22,7 @@ from sandbox.kubernetes.cluster import Cluster
 from sandbox.kubernetes.world import World
 from sandbox.processes import ProcessError
 
-VERBS = ("power-off", "power-on", "freeze", "thaw", "kill", "restart")
+VERBS = ("power-off", "power-on", "freeze", "thaw", "kill", "start", "restart")
 # As the product's documentation calls the files.
 KUBECONFIGS = {"cluster1": "cluster1", "cluster2": "cluster2", "dr-cluster": "cluster2", "quorum-cluster": "quorum"}
 _TOOLS = ("kubectl", "virtctl", "helm")
@@ -81,6 +81,9 @@ def _do(world: World, plane: Cluster, verb: str) -> None:
         world.power_off(plane)
     elif verb == "power-on":
         world.power_on(plane)
+    elif verb == "start":
+        plane.start()
+        plane.wait()
     else:
         {"freeze": plane.freeze, "thaw": plane.thaw, "kill": plane.kill, "restart": plane.restart}[verb]()
 

@@ -17,26 +17,11 @@ _TAINT_SECONDS = 5.0  # how often Piraeus' HA controller looks
 TIEBREAKER = "quorum-node1"
 
 
-class Storage:
+class StorageControl:
     """`url`: control port and guests' door; `linstor`: REST of LINSTOR's controller. Both are documented in `sandbox.kubernetes.drbd`."""
 
-    def __init__(self, directory: Path, nodes: Mapping[str, Sequence[str]]) -> None:
-        """`nodes`: of each workload cluster by name; a diskless one on the quorum cluster is added."""
-        control, linstor = free_port(), free_port()
-        self.url, self.linstor = f"http://127.0.0.1:{control}", f"http://127.0.0.1:{linstor}"
-        places = [f"{cluster}/{node}" for cluster, names in nodes.items() for node in names]
-        flags = [f"--node={place}" for place in (*places, f"quorum/{TIEBREAKER}=")]
-        ports = [f"--control-port={control}", f"--linstor-port={linstor}"]
-        command = [sys.executable, "-m", "sandbox.kubernetes.drbd", *ports, *flags]
-        self.child = Child("storage", command, directory / "storage.log")
-
-    def start(self) -> None:
-        """Begin, with empty disks: what it holds is in memory."""
-        self.child.start()
-
-    def wait(self) -> None:
-        """Until it answers."""
-        wait_until("the storage world", _START_SECONDS, lambda: answers(f"{self.url}/drbd"))
+    def __init__(self, url: str, linstor: str) -> None:
+        self.url, self.linstor = url, linstor
 
     def watch_over(
         self, cluster: str, kubeconfig: Path, period: float = _TAINT_SECONDS, *, operator: bool = False
@@ -60,3 +45,25 @@ class Storage:
         """What each node's replica holds, by how many writes it has seen."""
         replicas = self.get(f"/drbd/volumes/{volume}")["replicas"]
         return {node: int(replica["generation"]) for node, replica in replicas.items()}
+
+
+class Storage(StorageControl):
+    """The disks of a world that runs here."""
+
+    def __init__(self, directory: Path, nodes: Mapping[str, Sequence[str]]) -> None:
+        """`nodes`: of each workload cluster by name; a diskless one on the quorum cluster is added."""
+        control, linstor = free_port(), free_port()
+        super().__init__(f"http://127.0.0.1:{control}", f"http://127.0.0.1:{linstor}")
+        places = [f"{cluster}/{node}" for cluster, names in nodes.items() for node in names]
+        flags = [f"--node={place}" for place in (*places, f"quorum/{TIEBREAKER}=")]
+        ports = [f"--control-port={control}", f"--linstor-port={linstor}"]
+        command = [sys.executable, "-m", "sandbox.kubernetes.drbd", *ports, *flags]
+        self.child = Child("storage", command, directory / "storage.log")
+
+    def start(self) -> None:
+        """Begin, with empty disks: what it holds is in memory."""
+        self.child.start()
+
+    def wait(self) -> None:
+        """Until it answers."""
+        wait_until("the storage world", _START_SECONDS, lambda: answers(f"{self.url}/drbd"))

@@ -88,7 +88,8 @@ class CommandToken:
         except OSError as error:
             raise BadAccess(f"the credential plugin {self.command[0]} cannot be run: {error.strerror}") from error
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), self.time_limit)
+            async with asyncio.timeout(self.time_limit):
+                output, _ = await process.communicate()
         except TimeoutError as error:
             process.kill()
             await process.wait()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from siterecovery.kubevirt.storage.base import Sync, Unreachable
-from siterecovery.kubevirt.storage.judging import release
+from siterecovery.kubevirt.storage.judging import readiness, release
 from siterecovery.kubevirt.storage.linstor.reading import volume_state
 from siterecovery.kubevirt.storage.requirements import class_problem, placement_count
 from siterecovery.kubevirt.storage.states import (
@@ -34,6 +34,29 @@ def test_a_side_is_as_unknown_as_its_most_silent_node() -> None:
     assert VolumeState("v", (used, quiet)).side("one").in_use is True
     assert VolumeState("v", (used, quiet)).side("one").unknown
     assert VolumeState("v", (idle,)).side("one").in_use is False
+
+
+def test_in_sync_is_more_than_two_whole_disks() -> None:
+    """Both up to date and yet apart: one of them may be old. A disk that is silent or being filled is not in sync either; no disk at all is not."""
+
+    def disk(node: str, peer: str, link: Connection = Connection.CONNECTED, state: Disk = Disk.UP_TO_DATE) -> Replica:
+        return Replica(node, node, disk=state, connections={peer: link})
+
+    assert VolumeState("v", (disk("a", "b"), disk("b", "a"))).in_sync()
+    assert not VolumeState("v", (disk("a", "b", Connection.CONNECTING), disk("b", "a"))).in_sync()
+    assert not VolumeState("v", (disk("a", "b"), disk("b", "a", state=Disk.INCONSISTENT))).in_sync()
+    assert not VolumeState("v", (disk("a", "b"), Replica("b", "b", answers=False))).in_sync()
+    assert not VolumeState("v", (Replica("q", "q", diskful=False),)).in_sync()
+
+
+def test_a_target_that_is_started_already_is_no_obstacle() -> None:
+    """A step that is repeated after its VMs were started finds the target Primary, and is content."""
+    target = Replica("b", "two", role=Role.PRIMARY, disk=Disk.UP_TO_DATE, may_promote=False)
+    other = Replica("b2", "two", diskful=False, answers=False)
+    source = Replica("a", "one", role=Role.SECONDARY, disk=Disk.UP_TO_DATE)
+    states = {"v": VolumeState("v", (target, other, source))}
+    assert readiness(states, "two", blind=False).ready
+    assert not readiness(states, "one", blind=False).ready
 
 
 def test_releasing_counts_nodes_of_no_cluster() -> None:

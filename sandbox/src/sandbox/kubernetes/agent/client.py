@@ -13,8 +13,8 @@ _START_SECONDS = 30.0
 class AgentControl:
     """One cluster's machines and guests. ProcessError with the agent's own words for what it refuses."""
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     def wait(self) -> None:
         """Until it answers."""

@@ -200,10 +200,10 @@ class Drbd:
             replica.quorum = quorum
 
     def _outdate(self, resource: Resource) -> None:
-        """Who sees a Primary only over others misses its writes, and knows it."""
+        """Who sees a Primary only over others misses its writes, and knows it. A Primary without quorum writes nothing."""
         for replica in resource.diskful():
             primary = resource.primary_near(replica.node)
-            if primary is None or primary is replica or replica.disk is not Disk.UP_TO_DATE:
+            if primary is None or primary is replica or not primary.quorum or replica.disk is not Disk.UP_TO_DATE:
                 continue
             if not resource.is_connected(primary.node, replica.node):
                 replica.disk = Disk.OUTDATED

@@ -58,7 +58,8 @@ class VolumeWatch:
             self._wished.clear()
             await self.look()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wished.wait(), self._interval)
+                async with asyncio.timeout(self._interval):  # Python 3.11's wait_for loses a cancellation now and then
+                    await self._wished.wait()
 
     async def look(self) -> None:
         """One round. Groups whose volumes look different now are woken."""

@@ -53,16 +53,18 @@ class ArrayClient:
         verify = tls.context(
             ca_file=settings.ca_file, fingerprint=_of(settings.fingerprints, self.url), verify=settings.verify
         )
+        limits = httpx.Limits(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT)
+        self._transport = transport or httpx.HTTPTransport(verify=verify, trust_env=False, limits=limits)
+        timeout = httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout)
         self._http = httpx.Client(
             base_url=self.url,
-            verify=verify,
-            transport=transport,
+            transport=self._transport,
             trust_env=False,
             follow_redirects=False,
             headers={"User-Agent": settings.user_agent},
-            timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
-            limits=httpx.Limits(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT),
+            timeout=timeout,
         )
+        self._headers, self._limits = dict(self._http.headers), timeout.as_dict()
         expected = _of(settings.array_ids, self.url)
         self._session = ArraySession(self._http, self.url, token, settings.rest_ceiling, expected)
 
@@ -128,13 +130,17 @@ class ArrayClient:
         return self._parsed(answer, f"{method} {path}")
 
     def _send(self, method: str, path: str, query: Query, body: Any, session: str) -> httpx.Response:
-        """A body is always sent with a change: some versions refuse one without (415)."""
+        """A body is always sent with a change: some versions refuse one without (415). Straight to the connections: the client's own way (merged
+        settings, cookies, redirections) costs as much as the rest of a call."""
         content = None if method in ("GET", "DELETE") else json.dumps({} if body is None else body).encode()
-        headers = {"x-auth-token": session} | ({"Content-Type": "application/json"} if content else {})
-        url = f"{path}?{encode(query)}" if query else path
+        headers = {**self._headers, "x-auth-token": session} | ({"Content-Type": "application/json"} if content else {})
+        url = f"{self.url}{path}?{encode(query)}" if query else f"{self.url}{path}"
+        extensions = {"timeout": self._limits} | ({} if method == "GET" else {"trace": _last_look})
         with self._slots, translated(self.url, f"{method} {path}"):
-            look = {} if method == "GET" else {"trace": _last_look}
-            return self._http.request(method, url, content=content, headers=headers, extensions=look)
+            request = httpx.Request(method, url, content=content, headers=headers, extensions=extensions)
+            answer = self._transport.handle_request(request)
+            answer.read()
+            return answer
 
     def _parsed(self, answer: httpx.Response, action: str) -> Any:
         if not answer.content:
