@@ -58,8 +58,9 @@ And on the world itself:
 `bind_disk(plane, ns, claim, handle)` and waits (`running`, `shows`, `gone`), `status`, `set_strategy`;
 `sandbox.kubernetes.client.wait_until(what, seconds, ask)` waits for anything.
 
-Many short sessions: `.venv/bin/sandbox kubernetes up --state DIR` once, then `SANDBOX_KUBERNETES=DIR .venv/bin/pytest ...` uses what runs there and leaves
-it running (`sandbox kubernetes down --state DIR` ends it). Everything above works there but the single programs (`apiserver`, `virt_api`, ...).
+Many short sessions: `.venv/bin/sandbox kubernetes up --state DIR` once, then `SANDBOX_KUBERNETES=DIR .venv/bin/pytest ...` uses what runs
+there and leaves it running (`sandbox kubernetes down --state DIR` ends it). Everything above works there but the single programs
+(`apiserver`, `virt_api`, ...), and whoever else uses it sees what you break.
 
 `planes` keeps state for the whole session: use `namespace`, undo what you break (`agent.reset()`, `thaw`).
 """
