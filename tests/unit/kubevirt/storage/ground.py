@@ -42,7 +42,7 @@ def changes(ground: Ground) -> list[tuple[str, str]]:
 @contextlib.asynccontextmanager
 async def linstor(made: World, controllers: int = 1, **settings: object) -> AsyncIterator[Ground]:
     running = await start(made, 0, [0] * controllers)
-    ready = LinstorSettings(tuple(running.controllers), timeout=2.0, change_timeout=2.0)
+    ready = LinstorSettings(tuple(running.controllers), timeout=20.0, change_timeout=20.0)
     storage = LinstorStorage(replace(ready, **settings))  # type: ignore[arg-type]
     try:
         yield Ground(made, running, storage)

@@ -28,6 +28,7 @@ class Nodes:
         self.versions = dict.fromkeys(names, 1)
         self.meddle: Callable[[str], None] = lambda name: None
         self.writes = 0
+        self.written = asyncio.Event()
         self.token = ""
 
     def app(self) -> web.Application:
@@ -59,6 +60,7 @@ class Nodes:
         if body["metadata"]["resourceVersion"] != str(self.versions[name]):
             return web.json_response({"message": "changed"}, status=409)
         self.writes += 1
+        self.written.set()
         self.change(name, body["spec"]["taints"])
         return web.json_response(self._node(name))
 
@@ -189,8 +191,7 @@ def test_the_loop_outlives_an_api_that_is_away(tmp_path: Path) -> None:
         await made.clusters.look(TWO)
         runner, _ = await serve(nodes.app(), port=port)
         async with asyncio.timeout(10):
-            while not nodes.writes:
-                await asyncio.sleep(0)
+            await nodes.written.wait()
         await made.clusters.close()
         await runner.cleanup()
         assert nodes.keys(B) == [LOST_QUORUM]

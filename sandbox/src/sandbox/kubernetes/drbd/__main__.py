@@ -17,11 +17,8 @@ from sandbox.kubernetes.drbd.server import Running, World, start
 from sandbox.processes import end_with_parent
 
 _NODES = (
-    "cluster1/cluster1-a",
-    "cluster1/cluster1-b",
-    "cluster2/cluster2-a",
-    "cluster2/cluster2-b",
-    "quorum/quorum-a=",
+    *(f"{cluster}/{cluster}-node{number}" for cluster in ("cluster1", "cluster2") for number in (1, 2)),
+    "quorum/quorum-node1=",
 )
 
 
