@@ -1,13 +1,17 @@
 """Where a group's VMs run, and who stands in the way of a removal of taints: the rules, as pure functions of what was seen."""
 
 import dataclasses
+import datetime
+import json
 from collections.abc import Iterable, Mapping
 
 from siterecovery.kubevirt.crds.protection_group import Location
-from siterecovery.kubevirt.domain import selectors
+from siterecovery.kubevirt.domain import selectors, times
 from siterecovery.kubevirt.domain.resources import Object
 from siterecovery.kubevirt.domain.virtual_machine import Observed, Power
 
+PUT_BACK = 30.0
+"""Seconds within which an agent has put back a taint that was removed while quorum is lost."""
 _AT_REST = frozenset({Power.STOPPED, Power.COMPLETED})
 _FINAL = frozenset({"Succeeded", "Failed"})
 Key = tuple[str, str]
@@ -95,6 +99,16 @@ def earlier(own: Object, failovers: Iterable[Object]) -> list[Object]:
         for found in failovers
         if found["metadata"]["uid"] != own["metadata"]["uid"] and _open(found) and _begun(found) < _begun(own)
     ]
+
+
+def has_removed(failover: Object, now: datetime.datetime) -> bool:
+    """It has removed taints, and it is under way or has ended a moment ago: the agent that puts them back looks every few seconds."""
+    status = failover.get("status") or {}
+    rows = {row["name"]: json.loads(row.get("result") or "null") for row in status.get("steps") or ()}
+    if not (rows.get("remove_quorum_taints") or {}).get("removed"):
+        return False
+    ended = status.get("completedAt")
+    return not ended or (now - times.read(ended)).total_seconds() < PUT_BACK
 
 
 def _begun(failover: Object) -> tuple[str, str]:

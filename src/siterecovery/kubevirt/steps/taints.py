@@ -14,7 +14,7 @@ from siterecovery.kubevirt.domain.resources import (
     Object,
 )
 from siterecovery.kubevirt.steps.base import MoveStep, World
-from siterecovery.kubevirt.steps.sight import earlier, occupants
+from siterecovery.kubevirt.steps.sight import earlier, has_removed, occupants
 from siterecovery.workflow.step import Answer, Call, Outcome, Refused, Retry, Unsettled
 
 _MOST_KEPT = 400
@@ -23,9 +23,19 @@ _MOST_KEPT = 400
 
 async def checked(world: World) -> None:
     """Raises Refused when there are taints and somebody else would be hit by their removal. Without taints nobody is in the way."""
-    if await nodes.tainted(world.target, world.settings.taints):
+    if await nodes.tainted(world.target, world.settings.taints) or await _removed_lately(world):
         async with _Held(world):
             await _check(world)
+
+
+async def _removed_lately(world: World) -> bool:
+    """A failover to the same target has taken taints away, and the agent may not have put them back yet: they count as there."""
+    now = world.clock.now()
+    failovers = (await world.home.list(FAILOVERS)).items
+    return any(
+        found["metadata"]["uid"] != world.move.uid and has_removed(found, now) and _same_target(world, found)
+        for found in failovers
+    )
 
 
 async def tainted_nodes(world: World) -> list[str]:

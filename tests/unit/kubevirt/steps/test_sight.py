@@ -1,9 +1,20 @@
 """The rules of a move: where a group runs, who is in the way of a removal of taints, and who came first."""
 
+import datetime
+
 import pytest
 
 from siterecovery.kubevirt.domain.virtual_machine import Observed, Power
-from siterecovery.kubevirt.steps.sight import Sight, earlier, location, member_names, not_up, occupants, sight
+from siterecovery.kubevirt.steps.sight import (
+    Sight,
+    earlier,
+    has_removed,
+    location,
+    member_names,
+    not_up,
+    occupants,
+    sight,
+)
 
 
 def observed(power, *, halted=False, reason=""):
@@ -106,3 +117,32 @@ def test_of_two_failovers_only_the_later_sees_the_other():
     assert earlier(first, everybody) == []
     assert earlier(second, everybody) == [first]
     assert earlier(later, everybody) == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("status", "removed"),
+    [
+        ({"steps": [{"name": "remove_quorum_taints", "result": '{"removed":2}'}]}, True),
+        (
+            {
+                "steps": [{"name": "remove_quorum_taints", "result": '{"removed":2}'}],
+                "completedAt": "2026-11-21T09:59:50Z",
+            },
+            True,
+        ),
+        (
+            {
+                "steps": [{"name": "remove_quorum_taints", "result": '{"removed":2}'}],
+                "completedAt": "2026-11-21T09:00:00Z",
+            },
+            False,
+        ),
+        ({"steps": [{"name": "remove_quorum_taints", "result": '{"removed":0}'}]}, False),
+        ({"steps": [{"name": "remove_quorum_taints"}]}, False),
+        ({}, False),
+    ],
+)
+def test_taints_removed_a_moment_ago_count_as_there(status, removed):
+    """The agent needs a few seconds to put them back: in that gap the target is no more free than before."""
+    now = datetime.datetime(2026, 11, 21, 10, tzinfo=datetime.UTC)
+    assert has_removed({"status": status}, now) is removed

@@ -48,33 +48,25 @@ async def _group(clusters: Clusters, failover: Failover) -> Object:
     found = await clusters.get(target).find(PROTECTION_GROUPS, name, namespace)
     if found is not None:
         return found
-    elsewhere = []
     for other in clusters.names:
         try:
-            if not clusters.same(other, target) and await clusters.get(other).find(PROTECTION_GROUPS, name, namespace):
-                elsewhere.append(other)
+            found = await clusters.get(other).find(PROTECTION_GROUPS, name, namespace)
         except base.ClusterError:
             continue  # the refusal below does not depend on those that do not answer
-    if elsewhere:
-        raise Refused(
-            f"ProtectionGroup {name} is on {', '.join(elsewhere)}, but has no copy on {target} yet. The group controllers make it: check that"
-            " protection-group-controller is healthy on both clusters, then create the Failover anew"
-        )
+        if found is not None:
+            _sides(clusters, failover, found)
+            raise Refused(
+                f"ProtectionGroup {name} is on {other}, but has no copy on {target} yet. The group controllers make it: check that"
+                " protection-group-controller is healthy on both clusters, then create the Failover anew"
+            )
     raise Refused(
         f"There is no ProtectionGroup {name} in namespace {namespace}. See kubectl get protectiongroups --all-namespaces on {target}"
     )
 
 
 def _placed(clusters: Clusters, failover: Failover, wire: Object) -> Planned | NotHere:
-    group = ProtectionGroup.parse(wire).spec.clusters
-    sides = (group.primary, group.dr)
+    source, target = _sides(clusters, failover, wire)
     asked, home = failover.spec.target_cluster, clusters.local.name
-    target = next((name for name in sides if clusters.same(name, asked)), None)
-    if target is None:
-        raise Refused(
-            f"{failover.spec.protection_group} is protected between {' and '.join(sides)}: {asked} is neither"
-        )
-    source = next(name for name in sides if name != target)
     if clusters.same(home, source):
         return NotHere(_elsewhere(failover, home, asked))
     move = Move(
@@ -86,11 +78,22 @@ def _placed(clusters: Clusters, failover: Failover, wire: Object) -> Planned | N
         target=target,
         home=home,
         asked=asked,
-        quorum=group.quorum,
+        quorum=ProtectionGroup.parse(wire).spec.clusters.quorum,
         type=failover.spec.type,
         force=failover.spec.force,
     )
     return Planned(move, wire)
+
+
+def _sides(clusters: Clusters, failover: Failover, wire: Object) -> tuple[str, str]:
+    """(source, target) by the names the group uses."""
+    found = ProtectionGroup.parse(wire).spec.clusters
+    sides = (found.primary, found.dr)
+    asked = failover.spec.target_cluster
+    for source, target in (sides, sides[::-1]):
+        if clusters.same(target, asked):
+            return source, target
+    raise Refused(f"{failover.spec.protection_group} is protected between {' and '.join(sides)}: {asked} is neither")
 
 
 def _elsewhere(failover: Failover, home: str, asked: str) -> str:
