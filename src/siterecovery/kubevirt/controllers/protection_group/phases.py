@@ -110,11 +110,13 @@ async def settle_authority(scope: Scope, cluster: base.Cluster, placement: Place
 
 
 async def enrol(scope: Scope, cluster: base.Cluster) -> None:
-    """Records what each new member is set to, and what a person has set one to since. Only where the group is active: copies bring theirs."""
-    for member in scope.members:
-        run = _run_to_record(member, scope.desired)
-        if run is not None and member.vm is not None:
-            member.vm = await virtual_machines.enrol(cluster, member.vm, scope.group.metadata.name, run)
+    """Records what each new member is set to, and what a person has set one to since. Not where another cluster is active: copies bring theirs."""
+    runs = {member.name: _run_to_record(member, scope.desired) for member in scope.members}
+
+    async def record(member: MemberView, vm: Object) -> None:
+        member.vm = await virtual_machines.enrol(cluster, vm, scope.group.metadata.name, runs[member.name] or "")
+
+    await _each(scope, [name for name, run in runs.items() if run is not None], record)
 
 
 def _run_to_record(member: MemberView, desired: DesiredState) -> str | None:
@@ -133,15 +135,16 @@ def _run_to_record(member: MemberView, desired: DesiredState) -> str | None:
 
 async def hold(scope: Scope, cluster: base.Cluster) -> None:
     """A VM whose disks have no quorum stands at Manual while it runs; one whose disks have it again goes back to what it was set to."""
-    for member in scope.members:
-        if member.vm is None or member.halted_now:
-            continue
-        if not member.fenced() and not member.held:
-            member.vm = await virtual_machines.hold(cluster, member.vm)
-            scope.events.append(("Held", f"{member.name}: no quorum, so only this controller starts it", "Warning"))
-        elif member.held and member.views and all(view.fenced for view in member.views.values() if view.exists):
-            member.vm = await virtual_machines.let_go(cluster, member.vm)
+
+    async def change(member: MemberView, vm: Object) -> None:
+        if member.held:
+            member.vm = await virtual_machines.let_go(cluster, vm)
             scope.events.append(("LetGo", f"{member.name}: its quorum is back", "Normal"))
+        else:
+            member.vm = await virtual_machines.hold(cluster, vm)
+            scope.events.append(("Held", f"{member.name}: no quorum, so only this controller starts it", "Warning"))
+
+    await _each(scope, [member.name for member in scope.members if member.wrongly_set()], change)
 
 
 async def drive(scope: Scope, cluster: base.Cluster, placement: Placement, now: datetime.datetime) -> None:

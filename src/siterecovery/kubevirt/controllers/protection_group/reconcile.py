@@ -131,9 +131,15 @@ class Reconciler:
         phases.check_spec(scope)
         if scope.problems and scope.desired is DesiredState.RUNNING:
             return
-        await phases.settle_authority(scope, self._cluster, placement)
-        if scope.authority.verdict is Verdict.HERE:
+        try:
+            await phases.settle_authority(scope, self._cluster, placement)
+        except base.ClusterError as error:
+            if scope.desired is DesiredState.RUNNING:
+                raise
+            scope.error = str(error)  # a stop is obeyed whatever else fails
+        if scope.authority.verdict not in (Verdict.ELSEWHERE, Verdict.SPLIT):
             await phases.enrol(scope, self._cluster)
+        if scope.authority.verdict is Verdict.HERE:
             await phases.hold(scope, self._cluster)
         await phases.drive(scope, self._cluster, placement, self._clock.now())
         state = status.current_state(scope.members, scope.desired)

@@ -62,6 +62,14 @@ class MemberView:
             return False
         return not self.held if None in known else True
 
+    def wrongly_set(self) -> bool:
+        """It runs at Manual without need, or without being held where it should be. To hold it one volume without quorum is enough; to let it go
+        each must be seen to have its own."""
+        if self.vm is None or self.halted_now:
+            return False
+        known = [view.fenced for view in self.views.values() if view.exists]
+        return (bool(known) and all(known)) if self.held else not self.fenced()
+
     def connected(self) -> bool:
         """Every volume of it is seen connected to the other cluster."""
         return bool(self.views) and all(view.connected is True for view in self.views.values())

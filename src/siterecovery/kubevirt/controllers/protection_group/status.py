@@ -243,8 +243,10 @@ def failover_ready(scope: Scope, copies: Copies) -> Said:
         return FAILOVER_READY, truth, reason, message
     if scope.other in authority.silent:
         return FAILOVER_READY, Truth.UNKNOWN, "PeerUnreachable", f"{scope.other} cannot be reached"
-    if copies.complete is not True:
-        return FAILOVER_READY, Truth.of(copies.complete), "CopiesIncomplete", copies.message
+    if copies.complete is None:
+        return FAILOVER_READY, Truth.UNKNOWN, "CopiesUnknown", copies.message
+    if not copies.complete:
+        return FAILOVER_READY, Truth.FALSE, "CopiesIncomplete", copies.message
     return FAILOVER_READY, Truth.TRUE, "Ready", f"it can be moved to {scope.other}"
 
 
