@@ -43,7 +43,7 @@ def parser(name: str, what: str) -> argparse.ArgumentParser:
     add("--cluster-name", None, "the name of the cluster this controller works in, as groups call it")
     add("--cluster-aliases", "", "further names of it, separated by commas")
     add("--namespace", "site-recovery", "the controllers' own namespace: its Secrets name the other clusters")
-    add("--kubeconfig", None, "default: the Pod's service account")
+    add("--kubeconfig", None, "default: the file in KUBECONFIG, else the Pod's service account")
     add("--context", None, "of the kubeconfig; default: its current one")
     add("--identity", None, "of this process among its replicas; default: host name and process id")
     add("--listen", "127.0.0.1:8081", "address and port of /healthz, /readyz and /metrics; empty for none")
@@ -84,7 +84,7 @@ def taken(name: str, made: argparse.ArgumentParser, given: argparse.Namespace) -
             cluster_name=given.cluster_name,
             aliases=parts(given.cluster_aliases),
             namespace=given.namespace,
-            kubeconfig=pathlib.Path(given.kubeconfig) if given.kubeconfig else None,
+            kubeconfig=_kubeconfig(given.kubeconfig),
             context=given.context,
             identity=given.identity or f"{name}-{socket.gethostname()}-{os.getpid()}",
             listen=given.listen,
@@ -100,6 +100,13 @@ def taken(name: str, made: argparse.ArgumentParser, given: argparse.Namespace) -
         )
     except ValueError as error:
         made.error(str(error))
+
+
+def _kubeconfig(given: str | None) -> pathlib.Path | None:
+    """KUBECONFIG may name several files for kubectl to merge: a controller has one cluster, and takes it only where it is one file."""
+    usual = os.environ.get("KUBECONFIG", "")
+    named = given or (usual if os.pathsep not in usual else "")
+    return pathlib.Path(named) if named else None
 
 
 def parts(text: str) -> tuple[str, ...]:
