@@ -138,7 +138,8 @@ class Child:
         self._process.kill()
         self._process.wait()
 
-    def last_words(self) -> str:
-        """The end of what its last run wrote, for an error message."""
-        written = self.log.read_bytes()[self._written_before :] if self.log.exists() else b""
+    def last_words(self, *, of_all: bool = False) -> str:
+        """The end of what its last run wrote, or `of_all` runs, for an error message."""
+        begin = 0 if of_all else self._written_before
+        written = self.log.read_bytes()[begin:] if self.log.exists() else b""
         return written[-_LAST_WORDS:].decode(errors="replace").strip() or "(it wrote nothing)"

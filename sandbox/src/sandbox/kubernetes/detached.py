@@ -80,15 +80,19 @@ class Detached:
         while not (self.state / "ready").exists():
             if not process.alive or time.monotonic() > end:
                 words = self.registry.last_words(_NAME)
-                self._clear_away()
+                self._end()
                 raise ProcessError(
                     f"the clusters did not start; they said:\n{words}\nTheir log is {self.registry.log(_NAME)}"
                 )
             time.sleep(_PAUSE_SECONDS)
 
-    def _clear_away(self) -> None:
+    def _end(self) -> None:
+        """Nothing runs any more; what a failed start wrote stays to be read until the next one."""
         for process in self.registry.all():
             self.registry.stop(process, _STOP_SECONDS)
+
+    def _clear_away(self) -> None:
+        self._end()
         for name in ("world.json", "ready", "env", *(f"{name}.kubeconfig" for name in KUBECONFIGS)):
             (self.state / name).unlink(missing_ok=True)
         for folder in ("planes", "bin"):

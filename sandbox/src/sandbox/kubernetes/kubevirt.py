@@ -106,7 +106,7 @@ class KubeVirt:
     def _serves(self, before: int) -> bool:
         """ProcessError when it ends again and again, instead of waiting for what will not come; `before`: its starts at first."""
         if self.api.starts - before >= _HOPELESS_STARTS:
-            words = self.api.last_words()
+            words = self.api.last_words(of_all=True)
             raise ProcessError(f"virt-api of {self._plane.name} ends again and again; it said:\n{words}")
         return bool(self._fetch(self._api_port, "/healthz"))
 
