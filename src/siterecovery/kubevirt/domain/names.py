@@ -21,6 +21,8 @@ GROUP_LABEL = f"{OURS}/protection-group"
 """On copies, Failovers and Leases: the group they belong to."""
 OWNER = f"{OURS}/owner"
 """On a Lease: the UID of the object its holder works for."""
+DISCARD = f"{OURS}/discard"
+"""On a group, by a person: the cluster whose own writes may be given up after a split brain. Taken off when that was done."""
 FINALIZER = f"{OURS}/finalizer"
 """On groups and Failovers: holds the object until nothing depends on it."""
 

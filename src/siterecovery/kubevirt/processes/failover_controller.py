@@ -33,6 +33,7 @@ _DEAF = 180.0
 class FailoverSettings:
     common: ControllerSettings
     lock_seconds: float
+    debt_seconds: float
     steps: Settings
 
 
@@ -48,6 +49,7 @@ def read(arguments: Sequence[str] | None = None) -> FailoverSettings:
     add = settings.adder(made)
     default = Limits()
     add("--lock-seconds", "300", "how long the Lease of a group's failover lasts; renewed at a third of it")
+    add("--debt-seconds", "15", "pause between two looks at what unplanned failovers owe")
     add("--quorum-taints", LOST_QUORUM_TAINT, "keys of the taints that a failover removes, separated by commas")
     add("--stop-seconds", f"{default.stop:g}", "how long a group may take to stop, at least its longest grace period")
     add("--start-seconds", f"{default.start:g}", "how long a group may take to start")
@@ -56,7 +58,12 @@ def read(arguments: Sequence[str] | None = None) -> FailoverSettings:
     given = made.parse_args(arguments)
     common = settings.taken(NAME, made, given)
     try:
-        return FailoverSettings(common, settings.positive(given.lock_seconds), _steps(common, given))
+        return FailoverSettings(
+            common,
+            settings.positive(given.lock_seconds),
+            settings.positive(given.debt_seconds),
+            _steps(common, given),
+        )
     except ValueError as error:
         made.error(str(error))
 
@@ -124,7 +131,9 @@ class Process:
 
     async def _control(self) -> None:
         common = self._found.common
-        self._controller = FailoverController(self.ground(), resync=common.resync, workers=common.workers)
+        self._controller = FailoverController(
+            self.ground(), resync=common.resync, debts=self._found.debt_seconds, workers=common.workers
+        )
         try:
             await self._controller.run()
         finally:

@@ -109,19 +109,12 @@ class Story(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class World:
+class Scene:
+    """A group between two clusters, and the storage under it."""
+
     move: Move
     clusters: Clusters
     storage: storage.Storage
-    locks: Locks
-    bridge: Bridge
-    clock: Clock
-    story: Story
-    settings: Settings = dataclasses.field(default_factory=Settings)
-
-    def ask(self, work: Coroutine[Any, Any, T]) -> T:
-        """From a worker thread, in the loop that owns the clients."""
-        return self.bridge(work)
 
     @property
     def source(self) -> base.Cluster:
@@ -146,6 +139,21 @@ class World:
         return Claim(
             claim.epoch, next((name for name in known if self.clusters.same(name, claim.active)), claim.active)
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class World(Scene):
+    """What a step has besides."""
+
+    locks: Locks
+    bridge: Bridge
+    clock: Clock
+    story: Story
+    settings: Settings = dataclasses.field(default_factory=Settings)
+
+    def ask(self, work: Coroutine[Any, Any, T]) -> T:
+        """From a worker thread, in the loop that owns the clients."""
+        return self.bridge(work)
 
 
 class MoveStep(Step):

@@ -11,14 +11,14 @@ from siterecovery.kubevirt.crds.protection_group import CurrentState, DesiredSta
 from siterecovery.kubevirt.domain.names import FAILOVER_CONTROLLER
 from siterecovery.kubevirt.domain.resources import PROTECTION_GROUPS, Object
 from siterecovery.kubevirt.steps import reading, taints
-from siterecovery.kubevirt.steps.base import GroupTopic, MoveStep, World, is_idle, located
+from siterecovery.kubevirt.steps.base import GroupTopic, MoveStep, Scene, World, is_idle, located
 from siterecovery.kubevirt.steps.sight import not_up, sight
 from siterecovery.workflow.step import Answer, Call, Outcome, Retry, Unsettled, Waiting
 
 _PATIENT = Retry(attempts=30, first=0.5, longest=5.0)
 
 
-async def set_desired(world: World, cluster: str, wanted: DesiredState) -> int:
+async def set_desired(world: Scene, cluster: str, wanted: DesiredState) -> int:
     """The generation from which on the copy there wants it. Conditional on what was read: a late call of somebody frozen changes nothing."""
     found = await reading.copy(world, cluster)
     if found["spec"].get("desiredState", DesiredState.RUNNING) != wanted:
@@ -65,7 +65,7 @@ def _unchanged(world: World, group: Object | None, cluster: str, wanted: Desired
         )
 
 
-async def halted(world: World, cluster: str) -> None:
+async def halted(world: Scene, cluster: str) -> None:
     """Raises Unsettled unless every member there is proven stopped."""
     seen = sight(await reading.look(world, cluster, await reading.copy(world, cluster)))
     if seen.not_halted:
@@ -74,7 +74,7 @@ async def halted(world: World, cluster: str) -> None:
         )
 
 
-async def at_rest(world: World, cluster: str) -> None:
+async def at_rest(world: Scene, cluster: str) -> None:
     """Raises Unsettled unless the group is stopped there and no disk is open any more."""
     await halted(world, cluster)
     disks = await reading.volumes(world, cluster, await reading.copy(world, cluster))

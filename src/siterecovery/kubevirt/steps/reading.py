@@ -14,12 +14,12 @@ from siterecovery.kubevirt.domain.resources import (
     Object,
 )
 from siterecovery.kubevirt.domain.virtual_machine import Observed
-from siterecovery.kubevirt.steps.base import World
+from siterecovery.kubevirt.steps.base import Scene
 from siterecovery.kubevirt.steps.sight import member_names
 from siterecovery.workflow.step import Refused
 
 
-async def copy(world: World, cluster: str) -> Object:
+async def copy(world: Scene, cluster: str) -> Object:
     """The group's copy there. Refused when there is none."""
     move = world.move
     found = await world.clusters.get(cluster).find(PROTECTION_GROUPS, move.group, move.namespace)
@@ -38,13 +38,13 @@ async def members(cluster: base.Cluster, group: Object) -> list[str]:
     return member_names(group, (await cluster.list(VIRTUAL_MACHINES, group["metadata"]["namespace"])).items)
 
 
-async def look(world: World, cluster: str, group: Object) -> dict[str, Observed]:
+async def look(world: Scene, cluster: str, group: Object) -> dict[str, Observed]:
     """What is true of the members there now."""
     found = world.clusters.get(cluster)
     return await virtual_machines.look(found, world.move.namespace, await members(found, group))
 
 
-async def excluded(world: World, cluster: str) -> set[str]:
+async def excluded(world: Scene, cluster: str) -> set[str]:
     """VMs that were halted when they became members: they stay so."""
     listing = await world.clusters.get(cluster).list(VIRTUAL_MACHINES, world.move.namespace)
     return {vm["metadata"]["name"] for vm in listing.items if vms.is_excluded(vm)}
@@ -58,7 +58,7 @@ class Disks:
     missing: tuple[str, ...] = ()
 
 
-async def volumes(world: World, cluster: str, group: Object) -> Disks:
+async def volumes(world: Scene, cluster: str, group: Object) -> Disks:
     there, namespace = world.clusters.get(cluster), world.move.namespace
     names = await members(there, group)
     machines, claims, persistent = await asyncio.gather(

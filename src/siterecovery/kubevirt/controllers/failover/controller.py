@@ -9,6 +9,7 @@ from siterecovery.kubevirt.clusters.events import WARNING, Recorder
 from siterecovery.kubevirt.clusters.informer import Informer, Key
 from siterecovery.kubevirt.clusters.queue import WorkQueue
 from siterecovery.kubevirt.controllers.failover import phases
+from siterecovery.kubevirt.controllers.failover.debts import Cashier
 from siterecovery.kubevirt.controllers.failover.execution import Execution, Ground
 from siterecovery.kubevirt.controllers.failover.phases import NotHere, Planned
 from siterecovery.kubevirt.crds.failover import Phase
@@ -27,9 +28,11 @@ _PATIENCE = 30.0
 
 
 class FailoverController:
-    """Made in the event loop in which it is run. `most`: Failovers carried out at a time."""
+    """Made in the event loop in which it is run. `most`: Failovers carried out at a time; `debts`: seconds between two looks at what is owed."""
 
-    def __init__(self, ground: Ground, *, resync: float = 60.0, workers: int = 8, most: int = 64) -> None:
+    def __init__(
+        self, ground: Ground, *, resync: float = 60.0, debts: float = 15.0, workers: int = 8, most: int = 64
+    ) -> None:
         self._ground = ground
         self._cluster = ground.clusters.local
         self._workers = workers
@@ -38,6 +41,7 @@ class FailoverController:
         self._informer = Informer(self._cluster, FAILOVERS, resync=resync, clock=ground.clock)
         self._informer.tell(lambda change: self._queue.add(change.key))
         self._recorder = Recorder(self._cluster, FAILOVER_CONTROLLER, ground.clock)
+        self._cashier = Cashier(ground.clusters, ground.storages, ground.clock, debts)
         self._running: dict[Key, tuple[Execution, asyncio.Task[None]]] = {}
         self.synced = False
         self.ended: Counter[str] = Counter()
@@ -65,6 +69,7 @@ class FailoverController:
                 await self._informer.synced.wait()
                 self.synced = True
                 tasks.create_task(self._queue.run(self._pass, self._workers))
+                tasks.create_task(self._cashier.run())
         finally:
             self.synced = False
             await self._leave()

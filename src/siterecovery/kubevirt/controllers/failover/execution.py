@@ -118,10 +118,7 @@ class Execution:
         except Fenced as fenced:
             LOG.warning("Failover %s: %s", self._move.name, fenced)
         finally:
-            if not self._leaving:
-                await self._story.told()
-            storyteller.cancel()
-            await asyncio.gather(storyteller, return_exceptions=True)
+            await self._story.finish(storyteller)
 
     async def _carry_out(self) -> None:
         ground, move = self._ground, self._move

@@ -13,6 +13,7 @@ from siterecovery.kubevirt.journal.rows import cut
 from siterecovery.workflow.clock import Clock
 
 _LONGEST = 1024
+_LAST_WORDS = 5.0
 Told = tuple[str, str, str]
 """(reason, message, type of the Event)"""
 
@@ -51,6 +52,10 @@ class FailoverStory:
             await self._recorder.record(self._object, *told)
             self._queue.task_done()
 
-    async def told(self) -> None:
-        """Returns when every Event so far was written."""
-        await self._queue.join()
+    async def finish(self, teller: asyncio.Task[None]) -> None:
+        """Gives the task that records the Events a moment for those that are left, and ends it: no failover waits for its own story."""
+        left = asyncio.ensure_future(self._queue.join())
+        await asyncio.wait({left, teller}, timeout=_LAST_WORDS, return_when=asyncio.FIRST_COMPLETED)
+        for task in (left, teller):
+            task.cancel()
+        await asyncio.gather(left, teller, return_exceptions=True)
