@@ -191,7 +191,7 @@ def _data(given: Mapping[str, Any], key: str, where: str, folder: pathlib.Path |
     """`<key>-data` decoded, or the file `<key>` beside the kubeconfig."""
     try:
         if given.get(f"{key}-data"):
-            return base64.b64decode(str(given[f"{key}-data"]))
+            return base64.b64decode("".join(str(given[f"{key}-data"]).split()), validate=True)
         if given.get(key) and folder is not None:
             return (folder / str(given[key])).read_bytes()
     except (ValueError, OSError) as error:
