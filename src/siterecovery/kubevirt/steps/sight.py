@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import enum
 import json
 from collections.abc import Iterable, Mapping
 
@@ -10,8 +11,8 @@ from siterecovery.kubevirt.domain import selectors, times
 from siterecovery.kubevirt.domain.resources import Object
 from siterecovery.kubevirt.domain.virtual_machine import Observed, Power
 
-PUT_BACK = 30.0
-"""Seconds within which an agent has put back a taint that was removed while quorum is lost."""
+PUT_BACK = 7.0
+"""Seconds within which the agent has looked again, and put back what was removed while quorum is still lost."""
 _AT_REST = frozenset({Power.STOPPED, Power.COMPLETED})
 _FINAL = frozenset({"Succeeded", "Failed"})
 Key = tuple[str, str]
@@ -101,14 +102,24 @@ def earlier(own: Object, failovers: Iterable[Object]) -> list[Object]:
     ]
 
 
-def has_removed(failover: Object, now: datetime.datetime) -> bool:
-    """It has removed taints, and it is under way or has ended a moment ago: the agent that puts them back looks every few seconds."""
+class Removal(enum.Enum):
+    NONE = "none"
+    UNDER_WAY = "under way"
+    """It has removed taints, and goes on removing what is put back."""
+    JUST_OVER = "just over"
+    """It has ended, and the agent has not looked since."""
+
+
+def removal(failover: Object, now: datetime.datetime) -> Removal:
+    """Whether the target's taints are only missing because this Failover has taken them away."""
     status = failover.get("status") or {}
     rows = {row["name"]: json.loads(row.get("result") or "null") for row in status.get("steps") or ()}
     if not (rows.get("remove_quorum_taints") or {}).get("removed"):
-        return False
+        return Removal.NONE
     ended = status.get("completedAt")
-    return not ended or (now - times.read(ended)).total_seconds() < PUT_BACK
+    if not ended:
+        return Removal.UNDER_WAY
+    return Removal.JUST_OVER if (now - times.read(ended)).total_seconds() < PUT_BACK else Removal.NONE
 
 
 def _begun(failover: Object) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from siterecovery.kubevirt.domain.resources import (
     Object,
 )
 from siterecovery.kubevirt.steps.base import MoveStep, World
-from siterecovery.kubevirt.steps.sight import earlier, has_removed, occupants
+from siterecovery.kubevirt.steps.sight import Removal, earlier, occupants, removal
 from siterecovery.workflow.step import Answer, Call, Outcome, Refused, Retry, Unsettled
 
 _MOST_KEPT = 400
@@ -23,19 +23,22 @@ _MOST_KEPT = 400
 
 async def checked(world: World) -> None:
     """Raises Refused when there are taints and somebody else would be hit by their removal. Without taints nobody is in the way."""
-    if await nodes.tainted(world.target, world.settings.taints) or await _removed_lately(world):
+    there = bool(await nodes.tainted(world.target, world.settings.taints))
+    removals = await _removals(world)
+    if there or Removal.UNDER_WAY in removals:
         async with _Held(world):
             await _check(world)
+    elif Removal.JUST_OVER in removals:
+        raise Unsettled(
+            f"Another failover has removed taints on {world.move.target} a moment ago: they may be put back"
+        )
 
 
-async def _removed_lately(world: World) -> bool:
-    """A failover to the same target has taken taints away, and the agent may not have put them back yet: they count as there."""
-    now = world.clock.now()
+async def _removals(world: World) -> set[Removal]:
+    """Of other failovers to the same target."""
+    now, own = world.clock.now(), world.move.uid
     failovers = (await world.home.list(FAILOVERS)).items
-    return any(
-        found["metadata"]["uid"] != world.move.uid and has_removed(found, now) and _same_target(world, found)
-        for found in failovers
-    )
+    return {removal(it, now) for it in failovers if it["metadata"]["uid"] != own and _same_target(world, it)}
 
 
 async def tainted_nodes(world: World) -> list[str]:

@@ -217,7 +217,7 @@ class Execution:
         LOG.log(logging.WARNING if loud else logging.INFO, "%s %s %s %s", operation, step, event, details or "")
         if event == "started" and step not in (*flows.CHECKS, "release_lock") and not step.startswith("#"):
             self._story.tell(_word(step), status.doing(self._move, step))
-        elif loud:
+        elif loud and details.get("error"):  # it is told twice, the second time without its reason
             self._story.tell(_word(f"{step}_{event}"), f"{step}: {details.get('error')}", WARNING)
 
     async def _renew(self, hold: LedHold) -> None:
