@@ -17,6 +17,8 @@ from support.operator import wait_for
 LATE = 3.5
 """Seconds that a call may be on its way: less than call_timeout and server_call_timeout, which bound it (DRAIN)."""
 ENGINES = ("engine", "engine-2")
+CALLS = {"recreate_instances": r"recreate_instances/[^/ ]+(?= )"}
+"""Steps whose name others share: a server's ports are made before it."""
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def test_a_frozen_engine_changes_nothing_when_it_wakes(world: Desk, step: str) -
     late(world, step, world.at(), AWAY if world.at() == HOME else HOME)
     move = world.move()
     first = owner(move)
-    move.reached(step)
+    move.reached(CALLS.get(step, step))
     with frozen(move, first):
         record = move.ended()
         world.pair.control("POST", "/calls/reset")
@@ -108,7 +110,8 @@ def test_a_frozen_engine_changes_nothing_when_it_wakes(world: Desk, step: str) -
     lost = f"the lease on operation {move.id}"
     log = world.pair.sites[move.source].state / f"{first}.log"
     wait_for("the woken engine to notice", lambda: True if lost in log.read_text() else None)
-    assert changes(world) == []
+    assert len(changes(world)) <= 1, "what was just being sent, at most, which is looked for and removed"
+    wait_for("what came late to be looked for", lambda: True if move.settled else None)
     world.whole(move.target)
     after = world.generations(move.target)
     assert all(after[name] >= before[name] for name in before)

@@ -45,6 +45,15 @@ class Move:
         wait_for(said.pattern, lambda: True if said.search(self.desk.log(self.source)) else None)
 
     @property
+    def settled(self) -> bool:
+        """The engine that lost it has told that its calls are back, and it was looked for what came late."""
+        engine = sa.create_engine(self.desk.pair.sites[self.source].database, poolclass=sa.pool.NullPool)
+        query = sa.text("SELECT late_calls, late_calls_settled FROM operations WHERE id = :id")
+        with engine.connect() as database:
+            told, looked = database.execute(query, {"id": self.id}).one()
+        return bool(told) and told == looked
+
+    @property
     def copies(self) -> list[str]:
         """Array volumes that it has made on its target, as the array names them before Cinder does."""
         ours = re.compile(f"dr-[0-9a-f]+-{self.id.replace('-', '')[-12:]}-[0-9]+")

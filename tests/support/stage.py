@@ -113,8 +113,8 @@ class Site(Protector):
         self.config = config
         self.settings = settings.load([config])
         assert manage.main(["--config-file", str(config), "db", "sync"]) == 0
-        self._parts = wiring.make_parts(self.settings)
-        app = wiring.make_app(self.settings, wiring.make_services(self._parts))
+        self.parts = wiring.make_parts(self.settings)
+        app = wiring.make_app(self.settings, wiring.make_services(self.parts))
         self._sockets: dict[int, Any] = {}
         self._server = create_server(app, host="127.0.0.1", port=0, threads=8, map=self._sockets, ident=None)
         self.port = self._server.effective_port
@@ -158,6 +158,12 @@ class Site(Protector):
             database.execute("UPDATE operations SET lease_expires_at = 1 WHERE lease_owner IS NOT NULL")
             database.commit()
 
+    def note_take_over(self, operation: str) -> None:
+        """As if its first engine had been frozen, and another one had taken it over."""
+        with self._opened() as database:
+            database.execute("UPDATE operations SET lease_taken_over_at = 1 WHERE id = ?", (operation,))
+            database.commit()
+
     def busy(self, group: str) -> bool:
         """Whether any operation of the group is under way here, also those that are not shown to tenants."""
         with self._opened() as database:
@@ -173,7 +179,7 @@ class Site(Protector):
         self._closing.set()
         self._thread.join(10)
         assert not self._thread.is_alive(), "the API does not end"
-        self._parts.close()
+        self.parts.close()
 
 
 @dataclasses.dataclass

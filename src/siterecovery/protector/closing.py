@@ -4,6 +4,7 @@ All of it are journal changes: they are committed under the lease's epoch, toget
 """
 
 import dataclasses
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ from siterecovery.workflow.journal import Entry, State
 from siterecovery.workflow.record import Record
 from siterecovery.workflow.runner import End, Recorder, Result
 
+LOG = logging.getLogger(__name__)
 Change = Callable[[Transaction], None]
 
 
@@ -212,6 +214,32 @@ def _sentence(result: Result) -> str:
 def _unrecorded(operation: str, record: Record, *, undoing: bool) -> tuple[Change, ...]:
     """Each step of a cleanup writes into the cleanup's record itself."""
     return ()
+
+
+@dataclasses.dataclass(frozen=True)
+class SettledClosing(Closing):
+    """The operation's outcome stays as it was; only that late calls were looked for is written down."""
+
+    def recorder(self) -> Recorder:
+        return _unrecorded
+
+    def begun(self) -> Change:
+        return lambda tx: None
+
+    def ended(self, result: Result) -> Change:
+        for entry in result.failures:
+            LOG.warning(
+                "operation %s: what came late could not be removed: %s Run operation cleanup for it.",
+                self.operation.id,
+                entry.error,
+            )
+
+        def change(tx: Transaction) -> None:
+            known = tx.operations.get(self.operation.id, lock=True, plan=False)
+            if known is not None:
+                tx.operations.save(dataclasses.replace(known, late_calls_settled=self.operation.late_calls))
+
+        return change
 
 
 @dataclasses.dataclass(frozen=True)

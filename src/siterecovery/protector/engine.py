@@ -174,8 +174,20 @@ class Engine:
             LOG.info("operation %s: handed over by %s", lease.operation, self.name)
         except Fenced as fenced:
             LOG.warning("operation %s: %s", lease.operation, fenced)
+            await self._tell_that_calls_are_back(lease.operation)
         except Exception:  # the lease runs out and another engine (or this one) tries again; the log says why
             LOG.exception("operation %s: the engine could not go on", lease.operation)
+
+    async def _tell_that_calls_are_back(self, operation_id: str) -> None:
+        """The run is over, so each of its calls has been answered or given up. One may have been sent after the lease was lost: an engine that is
+        frozen between its last look and its call sends it when it wakes, and its successor has looked around before that."""
+        while not self._leaving.is_set():
+            try:
+                await self.workers.commit(lambda: self.store.leases.calls_are_back(operation_id))
+                return
+            except StoreUnavailable as error:
+                LOG.warning("operation %s: the database is away: %s", operation_id, error.detail)
+                await self.clock.sleep(1.0)
 
     async def _run(self, hold: Hold) -> None:
         lease = hold.lease

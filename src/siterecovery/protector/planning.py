@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from siterecovery.protector.arrays.base import Drivers, ReplicationDriver
-from siterecovery.protector.closing import CleanupClosing, Closing
+from siterecovery.protector.closing import CleanupClosing, Closing, SettledClosing
 from siterecovery.protector.clouds.base import Clouds
 from siterecovery.protector.domain.errors import NotFound, PreconditionFailed
 from siterecovery.protector.domain.member import Member
 from siterecovery.protector.domain.operation import Operation
 from siterecovery.protector.domain.plan import Plan, PlannedPolicy
-from siterecovery.protector.domain.states import GroupStatus, MemberStatus, OperationType
+from siterecovery.protector.domain.states import TERMINAL, GroupStatus, MemberStatus, OperationType
 from siterecovery.protector.engine import Job
-from siterecovery.protector.flows import cleanup, failback, failover, member, policy, protection_group, sync
+from siterecovery.protector.flows import cleanup, failback, failover, member, policy, protection_group, settling, sync
 from siterecovery.protector.peer.base import Peers
 from siterecovery.protector.steps.base import Recently, World
 from siterecovery.protector.store.base import Store, Transaction
@@ -66,6 +66,9 @@ class Planning:
         if operation.cleanup_requested:
             flow = cleanup.operation(world)
             return Job(operation, flow, CleanupClosing(operation, plan, flow))
+        if operation.status in TERMINAL:
+            flow = settling.late_calls(world)
+            return Job(operation, flow, SettledClosing(operation, plan, flow))
         flow = self._flow(world)
         return Job(operation, flow, Closing(operation, plan, flow))
 

@@ -44,6 +44,11 @@ class Leases(Protocol):
         """Gives the operation back unfinished, so that another owner can claim it at once."""
         ...
 
+    def calls_are_back(self, operation: str) -> None:
+        """An owner that has lost the operation tells that none of its calls is under way any more. It may have woken in the middle of sending one:
+        whoever owns the operation now looks for what came late once more, also when it has ended."""
+        ...
+
 
 class Hold:
     """This process's own belief that it still has a lease: true until told otherwise, or until the last renewal is older than the lease lasts.

@@ -145,6 +145,26 @@ def test_finished_operations_are_claimed_only_for_a_cleanup(store: SqlStore) -> 
     assert {lease.operation for lease in store.leases.claim("a", 100)} == left
 
 
+def test_finished_operations_are_claimed_when_late_calls_have_come_back(store: SqlStore) -> None:
+    """As often as somebody tells so; once it was looked for what they have done, nobody has anything to do any more."""
+    accept(store, "op")
+    with store.begin() as tx:
+        ended = tx.operations.get("op")
+        assert ended is not None
+        tx.operations.save(dataclasses.replace(ended, status=OperationStatus.COMPLETED))
+    assert store.leases.claim("a", 5) == []
+    for told in (1, 2):
+        store.leases.calls_are_back("op")
+        (lease,) = store.leases.claim("a", 5)
+        with store.begin() as tx:
+            known = tx.operations.get("op")
+            assert known is not None
+            assert (known.unsettled, known.late_calls) == (True, told)
+            tx.operations.save(dataclasses.replace(known, late_calls_settled=told))
+        assert store.leases.renew([lease]) == []
+        assert store.leases.claim("a", 5) == []
+
+
 def test_an_operation_that_ends_is_not_claimed_again(one: SqlStore, raw: sa.Engine) -> None:
     """Ending takes it out of the queue, asking for a clean-up puts it back."""
     claim(one, "a")

@@ -47,11 +47,19 @@ class Operation:
     cleanup_requested: bool = False
     cleanup: dict[str, Any] | None = None
     """The newest cleanup a person asked for, as the API shows it (see `domain.cleanup`)."""
+    late_calls: int = 0
+    """How often an engine that had lost the operation has told that the last of its calls had come back, and up to which of these what came
+    late was looked for (`late_calls_settled`)."""
+    late_calls_settled: int = 0
     user_id: str | None = None
     request_id: str | None = None
     created_at: str = ""
     started_at: str | None = None
     completed_at: str | None = None
+
+    @property
+    def unsettled(self) -> bool:
+        return self.late_calls > self.late_calls_settled
 
 
 @dataclasses.dataclass(frozen=True)

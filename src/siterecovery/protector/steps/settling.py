@@ -27,6 +27,8 @@ class Settle(ProtectorStep):
         self.restore = restore
 
     def do(self, call: Call) -> Outcome:
+        if call.last("create_operation_record") is None:
+            return Outcome()  # nothing was made before the claim
         kept_servers, kept_volumes, kept_copies = self._kept(call)
         epoch = int((call.last("create_operation_record") or {"epoch": 0})["epoch"])
         self._remove_servers(call, kept_servers)

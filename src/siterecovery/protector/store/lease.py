@@ -48,6 +48,11 @@ class SqlLeases:
         free = operations.update().where(*_is(lease)).values(lease_owner=None, lease_expires_at=None)
         self._run(lambda tx: tx.session.change(free))
 
+    def calls_are_back(self, operation: str) -> None:
+        """Opens the operation again if it has ended."""
+        late = {"late_calls": _COLUMNS.late_calls + 1, "open": True, "revision": _COLUMNS.revision + 1}
+        self._run(lambda tx: tx.session.change(operations.update().where(_COLUMNS.id == operation).values(late)))
+
     def _claim(self, session: Session, owner: str, limit: int) -> list[Lease]:
         candidates = (
             sa.select(_COLUMNS.id, _COLUMNS.lease_epoch, _COLUMNS.lease_owner, _COLUMNS.lease_taken_over_at)

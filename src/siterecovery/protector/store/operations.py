@@ -137,7 +137,7 @@ class SqlOperations(Versioned[Operation]):
 
     def _row(self, value: Operation) -> dict[str, object]:
         """Whoever closes an operation gives its lease back with the same write."""
-        open_ = value.status not in TERMINAL or value.cleanup_requested
+        open_ = value.status not in TERMINAL or value.cleanup_requested or value.unsettled
         row = super()._row(value) | {"open": open_, "internal": value.type.internal}
         return row if open_ else row | {"lease_owner": None, "lease_expires_at": None}
 

@@ -230,6 +230,8 @@ operations = _table(
     _name("cancelled_by", null=True),
     _bool("cleanup_requested"),
     _json("cleanup", dict[str, Any], null=True),
+    _int("late_calls"),
+    _int("late_calls_settled"),
     _ref("user_id", null=True),
     _name("request_id", null=True),
     _time("created_at", null=False),

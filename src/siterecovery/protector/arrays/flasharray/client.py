@@ -19,7 +19,6 @@ from siterecovery.protector.arrays.flasharray.session import ArraySession
 from siterecovery.protector.arrays.settings import ArraySettings
 from siterecovery.protector.domain.errors import BadRequest, CloudBusy, CloudUnreachable
 from siterecovery.protector.domain.secret import Secret
-from siterecovery.workflow.ownership import still_owned
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -135,11 +134,14 @@ class ArrayClient:
         content = None if method in ("GET", "DELETE") else json.dumps({} if body is None else body).encode()
         headers = {**self._headers, "x-auth-token": session} | ({"Content-Type": "application/json"} if content else {})
         url = f"{self.url}{path}?{encode(query)}" if query else f"{self.url}{path}"
-        extensions = {"timeout": self._limits} | ({} if method == "GET" else {"trace": _last_look})
+        request = httpx.Request(method, url, content=content, headers=headers, extensions={"timeout": self._limits})
         with self._slots, translated(self.url, f"{method} {path}"):
-            request = httpx.Request(method, url, content=content, headers=headers, extensions=extensions)
-            answer = self._transport.handle_request(request)
-            answer.read()
+            changing = tls.CHANGING.set(method != "GET")
+            try:
+                answer = self._transport.handle_request(request)
+                answer.read()
+            finally:
+                tls.CHANGING.reset(changing)
             return answer
 
     def _parsed(self, answer: httpx.Response, action: str) -> Any:
@@ -149,12 +151,6 @@ class ArrayClient:
             return json.loads(answer.content)
         except ValueError as error:
             raise CloudBusy(f"Array {self.url}: {action}: the answer is not JSON", service=self.url) from error
-
-
-def _last_look(event: str, info: Mapping[str, Any]) -> None:
-    """The lease is asked for when the connection stands and the next thing is to send."""
-    if event.endswith(".send_request_headers.started"):
-        still_owned()
 
 
 def encode(query: Query) -> str:

@@ -3,13 +3,31 @@
 Arrays ship self-signed certificates, and the first thing a client sends is its API token: a check after the fact would come too late.
 """
 
+import contextvars
 import hashlib
 import hmac
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from siterecovery.protector.domain.errors import BadRequest
+from siterecovery.workflow.ownership import still_owned
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+CHANGING: contextvars.ContextVar[bool] = contextvars.ContextVar("changing", default=False)
+"""Set around a call that changes something."""
+
+
+class _LastLook(ssl.SSLSocket):
+    """The lease is asked for right before the bytes of a change leave: all that is left is the instant between two lines."""
+
+    def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
+        if CHANGING.get():
+            still_owned()
+        return super().send(data, flags)
 
 
 class _PinnedContext(ssl.SSLContext):
@@ -29,8 +47,12 @@ class _PinnedContext(ssl.SSLContext):
 
 def context(*, ca_file: Path | None, fingerprint: str | None, verify: bool) -> ssl.SSLContext:
     """A pin wins over a CA file, which wins over the system's; `verify=False` trusts anybody and is the operator's own risk."""
-    if fingerprint is not None:
-        return _pinned(fingerprint)
+    made = _pinned(fingerprint) if fingerprint is not None else _by_authority(ca_file, verify=verify)
+    made.sslsocket_class = _LastLook
+    return made
+
+
+def _by_authority(ca_file: Path | None, *, verify: bool) -> ssl.SSLContext:
     made = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     if not verify:
         made.check_hostname = False

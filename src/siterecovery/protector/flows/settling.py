@@ -1,0 +1,16 @@
+"""What came late of an operation that has ended: an engine that lost it, and slept through its end, has woken in the middle of sending a call."""
+
+from siterecovery.protector.domain.states import OperationStatus, OperationType
+from siterecovery.protector.steps.base import World
+from siterecovery.protector.steps.settling import Settle
+from siterecovery.workflow.flow import Flow, Phase, attempt, sequence
+
+
+def late_calls(world: World) -> Flow:
+    """The same look as at the end of the operation itself, under a name of its own: each time it is asked for, it is done anew. Servers are left as
+    they are: whoever was stopped late is put right by WATCH_UP."""
+    name = f"settle_late_calls/{world.operation.late_calls}"
+    moved = world.operation.type in (OperationType.FAILOVER, OperationType.FAILBACK)
+    undone = world.operation.status is not OperationStatus.COMPLETED
+    body = sequence(*([attempt(Settle(world, name, undone=undone))] if moved else []))
+    return Flow("settle_late_calls", body, (Phase("settle_late_calls"),), reversible=False)
