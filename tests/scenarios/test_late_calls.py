@@ -1,4 +1,4 @@
-"""An engine that was frozen between its last look and its call wakes when the move has ended long ago: what it sends then is looked for, and removed."""
+"""An engine that was frozen between its last look and its call wakes when the move has long ended: what it sends then is looked for, and goes."""
 
 from pathlib import Path
 
