@@ -13,6 +13,8 @@ from siterecovery.kubevirt.flows import failover as flows
 from siterecovery.kubevirt.steps.base import Move, World
 from support.kubernetes.fixtures import _fresh
 
+# Nobody closes what a killed controller had open.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 NOTHING = Move("ns", "name", "uid", "pg", "cluster1", "cluster2", "quorum")
 FLOW = flows.move(World(NOTHING, None, None, None, None, None, None))
 VMS = ("pg-k-vm1", "pg-k-vm2")

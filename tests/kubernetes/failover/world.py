@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 
 from kubernetes.groups.world import HOME, Group, clean, make
@@ -26,8 +25,10 @@ class FailoverController:
 
     def start(self):
         command = [sys.executable, "-c", PROGRAM, "--cluster-name", self.plane.name]
-        command += ["--kubeconfig", str(self.plane.kubeconfig), "--listen", "", "--namespace", HOME]
-        command += ["--leader-election", "false", *self.flags]
+        command += ["--kubeconfig", str(self.plane.kubeconfig), "--namespace", HOME]
+        command += () if "--listen" in self.flags else ("--listen", "")
+        election = () if "--leader-election" in self.flags else ("--leader-election", "false")
+        command += [*election, *self.flags]
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out, env=clean(os.environ))
 
@@ -157,20 +158,8 @@ class Stage:
         return machines.look((plane or self.planes.quorum).api, path)
 
 
-def taint(plane, key="drbd.linbit.com/lost-quorum"):
-    """As the Piraeus agent marks a node."""
-    for node in plane.nodes:
-        there = plane.api.get(f"/api/v1/nodes/{node}")["spec"].get("taints") or []
-        wanted = [*there, {"key": key, "effect": "NoSchedule"}]
-        plane.api.merge(f"/api/v1/nodes/{node}", {"spec": {"taints": wanted}})
-
-
 def tainted(plane, key="drbd.linbit.com/lost-quorum"):
     found = (plane.api.get(f"/api/v1/nodes/{node}") for node in plane.nodes)
     return [
         item["metadata"]["name"] for item in found if any(t["key"] == key for t in item["spec"].get("taints") or [])
     ]
-
-
-def soon():
-    return time.monotonic()

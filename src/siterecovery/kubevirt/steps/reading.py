@@ -80,12 +80,13 @@ def behind(
     by_name = {vm["metadata"]["name"]: vm for vm in machines}
     by_claim = {claim["metadata"]["name"]: claim for claim in claims}
     handles = {volume["metadata"]["name"]: disks.handle(volume) for volume in persistent}
+    firmware = _firmware(claims)
     found, missing = dict[str, None](), list[str]()
     for name in names:
         if name not in by_name:
             missing.append(f"{name} has no copy on {cluster}")
             continue
-        for claim in [*disks.claims(by_name[name]), *_firmware(name, claims)]:
+        for claim in [*disks.claims(by_name[name]), *firmware.get(name, ())]:
             handle = handles.get(((by_claim.get(claim) or {}).get("spec") or {}).get("volumeName") or "")
             if handle is None:
                 missing.append(f"claim {claim} of {name} has no replicated volume on {cluster}")
@@ -94,9 +95,10 @@ def behind(
     return Disks(tuple(found), tuple(missing))
 
 
-def _firmware(name: str, claims: tuple[Object, ...]) -> list[str]:
-    return [
-        claim["metadata"]["name"]
-        for claim in claims
-        if (claim["metadata"].get("labels") or {}).get(disks.PERSISTENT_STATE) == name
-    ]
+def _firmware(claims: tuple[Object, ...]) -> dict[str, list[str]]:
+    """VM → the claims in which KubeVirt keeps its TPM and EFI variables."""
+    found: dict[str, list[str]] = {}
+    for claim in claims:
+        if name := (claim["metadata"].get("labels") or {}).get(disks.PERSISTENT_STATE):
+            found.setdefault(name, []).append(claim["metadata"]["name"])
+    return found

@@ -19,6 +19,7 @@ from siterecovery.kubevirt.domain.resources import (
     VIRTUAL_MACHINES,
 )
 from siterecovery.kubevirt.flows import failover as flows
+from siterecovery.kubevirt.journal.status_journal import StatusJournal
 from siterecovery.kubevirt.steps.base import Limits, Move, Settings, World, translate
 from siterecovery.kubevirt.storage.base import (
     Forced,
@@ -30,7 +31,6 @@ from siterecovery.kubevirt.storage.base import (
     Sync,
 )
 from siterecovery.workflow.clock import SystemClock
-from siterecovery.workflow.journal import MemoryJournal
 from siterecovery.workflow.lease import Hold, Lease
 from siterecovery.workflow.runner import Runner
 from siterecovery.workflow.watch import Pace
@@ -45,9 +45,9 @@ TAINT = {"key": "drbd.linbit.com/lost-quorum", "effect": "NoSchedule"}
 class PlayedCluster(MemoryCluster):
     """Its group controller and its guests follow in the same instant. `stubborn`: they do not stop; `idle`: they do not start."""
 
-    def __init__(self, name, storage):
+    def __init__(self, name, storage, vms):
         super().__init__(name)
-        self.storage = storage
+        self.storage, self.vms = storage, vms
         self.stubborn = self.idle = False
         self.agent_puts_back = False
         self.down = False
@@ -56,6 +56,12 @@ class PlayedCluster(MemoryCluster):
         if self.down:
             raise base.Unreachable(f"{self.name}: {verb}: connection refused", cluster=self.name)
         super()._check(verb, resource, name)
+
+    async def list(self, resource, namespace=None, *, labels="", fields=""):
+        """Without copies: steps change nothing that they list, and a thousand VMs are listed many times."""
+        self._check("list", resource, "")
+        found = [obj for obj in self._all(resource) if namespace in (None, obj["metadata"].get("namespace"))]
+        return base.Listing(tuple(found), str(self.version))
 
     def _write(self, key, old, new, resource, subresource):
         written = super()._write(key, old, new, resource, subresource)
@@ -70,9 +76,9 @@ class PlayedCluster(MemoryCluster):
         wanted = active and group["spec"].get("desiredState") == "running"
         tainted = any(node["spec"].get("taints") for node in self._all(NODES))
         if wanted and not self.idle and not tainted:
-            self._run(group["metadata"]["namespace"], VMS)
+            self._run(group["metadata"]["namespace"], self.vms)
         elif not wanted and not self.stubborn:
-            self._halt(group["metadata"]["namespace"], VMS)
+            self._halt(group["metadata"]["namespace"], self.vms)
         state = "running" if self.guests() else "stopped"
         now = self.of(PROTECTION_GROUPS, group["metadata"]["name"], group["metadata"]["namespace"])
         status = (now.get("status") or {}) | {
@@ -84,7 +90,7 @@ class PlayedCluster(MemoryCluster):
 
     def guests(self):
         """The group's own."""
-        return [obj for obj in self._all(VIRTUAL_MACHINE_INSTANCES) if obj["metadata"]["name"] in VMS]
+        return [obj for obj in self._all(VIRTUAL_MACHINE_INSTANCES) if obj["metadata"]["name"] in self.vms]
 
     def _all(self, resource):
         return [obj for (plural, _, _), obj in list(self.objects.items()) if plural == resource.plural]
@@ -107,6 +113,9 @@ class PlayedCluster(MemoryCluster):
             self.storage.close_on(name, self.name)
 
     def _strategy(self, namespace, name, strategy):
+        there = self.objects[self._key(VIRTUAL_MACHINES, name, namespace)]
+        if (there["spec"]["runStrategy"], there["status"].get("runStrategy")) == (strategy, strategy):
+            return
         vm = self.of(VIRTUAL_MACHINES, name, namespace)
         vm["spec"]["runStrategy"] = strategy
         self.put(VIRTUAL_MACHINES, vm, {"runStrategy": strategy, "printableStatus": "Stopped"})
@@ -117,8 +126,8 @@ class PlayedStorage:
 
     name = "played"
 
-    def __init__(self):
-        self.primaries = {name: set() for name in VMS}
+    def __init__(self, vms):
+        self.primaries = {name: set() for name in vms}
         self.twice = []
         """Volumes that were open on two clusters at once."""
         self.lagging = self.parted = ()
@@ -208,16 +217,16 @@ class Told:
 class Ground:
     """A group that runs on cluster1, with a stopped copy on cluster2, and nothing on the quorum cluster but Failovers."""
 
-    def __init__(self):
-        self.storage = PlayedStorage()
-        self.clusters = {name: PlayedCluster(name, self.storage) for name in (*SIDES, "quorum")}
+    def __init__(self, vms=VMS):
+        self.storage = PlayedStorage(vms)
+        self.clusters = {name: PlayedCluster(name, self.storage, frozenset(vms)) for name in (*SIDES, "quorum")}
         self.story = Told()
         for name in SIDES:
             cluster = self.clusters[name]
             cluster.put(NODES, NODES.header(f"{name}-node") | {"spec": {}}, {"conditions": []})
-            for vm in VMS:
+            for vm in vms:
                 self._machine(cluster, vm)
-            group = PROTECTION_GROUPS.header(GROUP, SPACE) | {"spec": _spec(name == "cluster1")}
+            group = PROTECTION_GROUPS.header(GROUP, SPACE) | {"spec": _spec(name == "cluster1", vms)}
             status = {"epoch": 1, "activeCluster": "cluster1"}
             cluster.follow(cluster.put(PROTECTION_GROUPS, group, status))
         self.storage.twice.clear()
@@ -259,7 +268,7 @@ class Ground:
         made = quorum.put(
             FAILOVERS,
             FAILOVERS.header("fo", SPACE) | {"spec": spec},
-            {"startedAt": "2026-11-21T10:00:00Z", "phase": "Pending"},
+            {"startedAt": "2026-11-21T10:00:00Z", "phase": "Pending", "epoch": 1},
         )
         uid = made["metadata"]["uid"]
         return World(
@@ -273,8 +282,11 @@ class Ground:
             settings=Settings(limits=Limits(stop=1.0, start=1.0, release=1.0, promote=1.0, check=1.0)),
         )
 
+    def failover(self):
+        return self.clusters["quorum"].of(FAILOVERS, "fo", SPACE)
+
     def move(self, change=lambda flow: None, **move):
-        """Carries a move out; its result. `change` may tamper with the flow."""
+        """Carries a move out; its result. `change` may tamper with the flow. The journal is in the Failover's status, as in life."""
 
         async def scene():
             workers = ThreadWorkers(8, 2, 2)
@@ -282,8 +294,7 @@ class Ground:
                 world = self.world(Bridge(), **move)
                 flow = flows.move(world)
                 change(flow)
-                journal = MemoryJournal()
-                journal.fence("fo", 1)
+                journal = StatusJournal(self.clusters["quorum"], self.failover(), world.bridge, world.clock)
                 runner = Runner(
                     journal, SystemClock(), workers, translate=translate, pace=Pace(shortest=0.01, longest=0.05)
                 )
@@ -308,9 +319,9 @@ class Registry:
         return one == other
 
 
-def _spec(running):
+def _spec(running, vms):
     return {
         "desiredState": "running" if running else "stopped",
         "clusters": {"primary": "cluster1", "dr": "cluster2"},
-        "virtualMachines": [{"name": name} for name in VMS],
+        "virtualMachines": [{"name": name} for name in vms],
     }
