@@ -53,13 +53,16 @@ class Phase(enum.StrEnum):
 
 
 class Spec(Model):
-    protection_group: ObjectName
+    protection_group: ObjectName = Field(description="The group to move, of the same namespace")
     target_cluster: ClusterName = Field(description="A cluster's name, or one of its aliases")
     force: bool = Field(
         default=False,
         description="Override the check that protects other groups when quorum taints are removed; nothing else",
     )
-    type: FailoverType = FailoverType.PLANNED
+    type: FailoverType = Field(
+        default=FailoverType.PLANNED,
+        description="planned: both clusters work, nothing is lost. unplanned: the source is down. test and cleanup: a drill on copies",
+    )
     confirm_source_down: bool = Field(
         default=False, description="A person has seen that the source is down and stays down"
     )
@@ -104,15 +107,23 @@ class HistoryEntry(Model):
 
 
 class Status(Model):
-    phase: Phase | None = None
-    message: str | None = Field(default=None, max_length=4096)
+    phase: Phase | None = Field(
+        default=None, description="Pending until every check is passed; a refused one never ran"
+    )
+    message: str | None = Field(
+        default=None, max_length=4096, description="What is being done, or why it failed and what to do"
+    )
     source_cluster: ClusterName | None = None
     target_cluster: ClusterName | None = Field(
         default=None, description="The target's own name where an alias was asked for"
     )
-    steps: list[StepStatus] | None = keyed(MOST_STEPS, "name", default=None)
-    history: list[HistoryEntry] | None = atomic(MOST_HISTORY, default=None)
-    progress: int | None = Field(default=None, ge=0, le=100)
+    steps: list[StepStatus] | None = keyed(
+        MOST_STEPS, "name", default=None, description="The journal: a controller that takes over goes on from here"
+    )
+    history: list[HistoryEntry] | None = atomic(
+        MOST_HISTORY, default=None, description="The story, kept when its Events are long gone"
+    )
+    progress: int | None = Field(default=None, ge=0, le=100, description="Percent")
     started_at: Timestamp | None = None
     completed_at: Timestamp | None = None
     epoch: int | None = Field(

@@ -159,9 +159,12 @@ class StorageClassMapping(Model):
 
 
 class Spec(Model):
-    desired_state: DesiredState = DesiredState.RUNNING
+    desired_state: DesiredState = Field(
+        default=DesiredState.RUNNING,
+        description="What all virtual machines of the group shall be; it starts nothing where the group is not active",
+    )
     virtual_machines: list[Member] | None = keyed(MOST_MEMBERS, "name", default=None, min_length=1)
-    vm_selector: Selector | None = None
+    vm_selector: Selector | None = Field(default=None, description="Members by label, instead of by name")
     storage: Storage = Field(default_factory=Storage)
     clusters: Clusters
     network_mapping: list[NetworkMapping] = atomic(64, default_factory=list)
@@ -279,14 +282,21 @@ class LastFailover(Model):
 
 
 class Status(Model):
-    current_state: CurrentState | None = None
-    active_cluster: ClusterName | None = None
-    epoch: int | None = Field(default=None, ge=0)
+    current_state: CurrentState | None = Field(
+        default=None,
+        description="What the virtual machines are on this cluster: unknown when at least one cannot be judged",
+    )
+    active_cluster: ClusterName | None = Field(
+        default=None, description="The cluster that may run the group; the copy with the highest epoch counts"
+    )
+    epoch: int | None = Field(default=None, ge=0, description="Raised by each failover, never lowered")
     location: Word | None = Field(default=None, description="A cluster's name, both, none or unknown")
     observed_generation: int | None = None
-    last_observed_at: Timestamp | None = None
+    last_observed_at: Timestamp | None = Field(default=None, description="When this cluster's controller last looked")
     virtual_machines: list[MemberStatus] | None = atomic(MOST_MEMBERS, default=None)
-    debts: list[Debt] | None = atomic(64, default=None)
+    debts: list[Debt] | None = atomic(
+        64, default=None, description="What a cluster that was down is still owed before it may follow again"
+    )
     last_failover: LastFailover | None = None
     conditions: list[Condition] | None = keyed(16, "type", default=None)
 
