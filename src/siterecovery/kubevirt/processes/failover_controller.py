@@ -33,7 +33,7 @@ _DEAF = 180.0
 class FailoverSettings:
     common: ControllerSettings
     lock_seconds: float
-    debt_seconds: float
+    round_seconds: float
     steps: Settings
 
 
@@ -49,7 +49,11 @@ def read(arguments: Sequence[str] | None = None) -> FailoverSettings:
     add = settings.adder(made)
     default = Limits()
     add("--lock-seconds", "300", "how long the Lease of a group's failover lasts; renewed at a third of it")
-    add("--debt-seconds", "15", "pause between two looks at what unplanned failovers owe")
+    add(
+        "--round-seconds",
+        "15",
+        "pause between two looks at all groups: where they run, and what is owed to their clusters",
+    )
     add("--quorum-taints", LOST_QUORUM_TAINT, "keys of the taints that a failover removes, separated by commas")
     add("--stop-seconds", f"{default.stop:g}", "how long a group may take to stop, at least its longest grace period")
     add("--start-seconds", f"{default.start:g}", "how long a group may take to start")
@@ -61,7 +65,7 @@ def read(arguments: Sequence[str] | None = None) -> FailoverSettings:
         return FailoverSettings(
             common,
             settings.positive(given.lock_seconds),
-            settings.positive(given.debt_seconds),
+            settings.positive(given.round_seconds),
             _steps(common, given),
         )
     except ValueError as error:
@@ -132,7 +136,7 @@ class Process:
     async def _control(self) -> None:
         common = self._found.common
         self._controller = FailoverController(
-            self.ground(), resync=common.resync, debts=self._found.debt_seconds, workers=common.workers
+            self.ground(), resync=common.resync, rounds=self._found.round_seconds, workers=common.workers
         )
         try:
             await self._controller.run()

@@ -8,6 +8,8 @@ import copy
 from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.clusters.blocking import Bridge
 from siterecovery.kubevirt.clusters.leases import LeaseLock
+from siterecovery.kubevirt.controllers.failover.debts import Cashier
+from siterecovery.kubevirt.controllers.failover.rounds import Rounds
 from siterecovery.kubevirt.domain.names import failover_lock, target_lock
 from siterecovery.kubevirt.domain.resources import (
     FAILOVERS,
@@ -27,6 +29,7 @@ from siterecovery.kubevirt.storage.base import (
     Readiness,
     Reason,
     Release,
+    Restored,
     SplitBrain,
     Sync,
 )
@@ -132,7 +135,7 @@ class PlayedStorage:
         """Volumes that were open on two clusters at once."""
         self.lagging = self.parted = ()
         self.unready = ()
-        self.forced = []
+        self.forced, self.discarded = [], []
 
     def open(self, volume, cluster):
         self.primaries[volume].add(cluster)
@@ -157,6 +160,16 @@ class PlayedStorage:
     async def promote(self, volumes, cluster):
         if self.unready:
             raise NotPromotable(tuple(self.unready))
+
+    async def restore_quorum(self, volumes):
+        if not self.lagging:
+            self.forced.clear()
+        return Restored(() if self.lagging else tuple(volumes), tuple(self.lagging))
+
+    async def discard(self, volume, cluster, *, confirmed):
+        assert confirmed
+        self.discarded.append((volume, cluster))
+        self.parted = tuple(found for found in self.parted if found.volume != volume)
 
     async def prepare_forced(self, volumes, cluster):
         await self.promote(volumes, cluster)
@@ -285,6 +298,15 @@ class Ground:
     def failover(self):
         return self.clusters["quorum"].of(FAILOVERS, "fo", SPACE)
 
+    def rounds(self, local="quorum"):
+        """One look of a controller at all groups, as it makes them at rest."""
+
+        async def scene():
+            registry, clock = Registry(self.clusters, local), SystemClock()
+            await Rounds(registry, Cashier(registry, Storages(self.storage), clock), clock, 15.0).round()
+
+        asyncio.run(scene())
+
     def move(self, change=lambda flow: None, **move):
         """Carries a move out; its result. `change` may tamper with the flow. The journal is in the Failover's status, as in life."""
 
@@ -305,9 +327,21 @@ class Ground:
         return asyncio.run(scene())
 
 
+class Storages:
+    def __init__(self, storage):
+        self.storage = storage
+
+    def of(self, backend, namespace, clusters):
+        return self.storage
+
+
 class Registry:
-    def __init__(self, clusters):
+    """As the quorum cluster's controller knows them."""
+
+    def __init__(self, clusters, local="quorum"):
         self.clusters = clusters
+        self.local = clusters[local]
+        self.names = list(clusters)
 
     def get(self, name):
         return self.clusters[name]

@@ -12,6 +12,7 @@ from siterecovery.kubevirt.controllers.failover import phases
 from siterecovery.kubevirt.controllers.failover.debts import Cashier
 from siterecovery.kubevirt.controllers.failover.execution import Execution, Ground
 from siterecovery.kubevirt.controllers.failover.phases import NotHere, Planned
+from siterecovery.kubevirt.controllers.failover.rounds import Rounds
 from siterecovery.kubevirt.crds.failover import Phase
 from siterecovery.kubevirt.domain import times
 from siterecovery.kubevirt.domain.names import FAILOVER_CONTROLLER, FINALIZER, GROUP_LABEL
@@ -28,10 +29,10 @@ _PATIENCE = 30.0
 
 
 class FailoverController:
-    """Made in the event loop in which it is run. `most`: Failovers carried out at a time; `debts`: seconds between two looks at what is owed."""
+    """Made in the event loop in which it is run. `most`: Failovers carried out at a time; `rounds`: seconds between two looks at all groups."""
 
     def __init__(
-        self, ground: Ground, *, resync: float = 60.0, debts: float = 15.0, workers: int = 8, most: int = 64
+        self, ground: Ground, *, resync: float = 60.0, rounds: float = 15.0, workers: int = 8, most: int = 64
     ) -> None:
         self._ground = ground
         self._cluster = ground.clusters.local
@@ -41,7 +42,8 @@ class FailoverController:
         self._informer = Informer(self._cluster, FAILOVERS, resync=resync, clock=ground.clock)
         self._informer.tell(lambda change: self._queue.add(change.key))
         self._recorder = Recorder(self._cluster, FAILOVER_CONTROLLER, ground.clock)
-        self._cashier = Cashier(ground.clusters, ground.storages, ground.clock, debts)
+        cashier = Cashier(ground.clusters, ground.storages, ground.clock)
+        self._rounds = Rounds(ground.clusters, cashier, ground.clock, rounds)
         self._running: dict[Key, tuple[Execution, asyncio.Task[None]]] = {}
         self.synced = False
         self.ended: Counter[str] = Counter()
@@ -69,7 +71,7 @@ class FailoverController:
                 await self._informer.synced.wait()
                 self.synced = True
                 tasks.create_task(self._queue.run(self._pass, self._workers))
-                tasks.create_task(self._cashier.run())
+                tasks.create_task(self._rounds.run())
         finally:
             self.synced = False
             await self._leave()

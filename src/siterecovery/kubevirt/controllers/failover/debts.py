@@ -4,7 +4,6 @@ in sync and their quorum switched on again.
 What a returned side has written and nobody else has is given up only when a person says so: `kubectl annotate protectiongroup <group>
 siterecovery.trilio.io/discard=<cluster>` on the cluster where the group is active. That is recorded as an Event and taken off again."""
 
-import asyncio
 import logging
 
 from siterecovery.kubevirt.clusters import authority, base
@@ -26,41 +25,17 @@ LOG = logging.getLogger(__name__)
 
 
 class Cashier:
-    """Looks through the groups of all clusters every `interval` seconds. Each payment looks first and can be repeated."""
+    """Each payment looks first and can be repeated."""
 
-    def __init__(self, clusters: Clusters, storages: Storages, clock: Clock, interval: float = 15.0) -> None:
+    def __init__(self, clusters: Clusters, storages: Storages, clock: Clock) -> None:
         self._clusters = clusters
         self._storages = storages
         self._clock = clock
-        self._interval = interval
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            await self.round()
-            await self._clock.sleep(self._interval)
-
-    async def round(self) -> None:
-        await asyncio.gather(*(self._cluster(name) for name in self._clusters.names))
-
-    async def _cluster(self, name: str) -> None:
-        try:
-            cluster = self._clusters.get(name)
-            groups = (await cluster.list(PROTECTION_GROUPS)).items
-        except (base.ClusterError, TimeoutError) as error:
-            LOG.debug("debts on %s: %s", name, error)
-            return
-        for group in groups:
-            if owed(group):
-                await self._safely(name, group)
-
-    async def _safely(self, name: str, group: Object) -> None:
-        try:
-            await self._group(name, group)
-        except (
-            Exception
-        ):  # the log shows it, and the next round tries again: one bad group must not keep the others in debt
-            LOG.exception("the debts of %s could not be looked at", group["metadata"]["name"])
+    async def settle(self, name: str, wire: Object) -> None:
+        """Pays what the copy of a group on cluster `name` owes, as far as it can be paid now."""
+        if owed(wire):
+            await self._group(name, wire)
 
     async def _group(self, name: str, wire: Object) -> None:
         scene = self._scene(name, wire)
