@@ -8,7 +8,7 @@ from siterecovery.workflow.flow import Flow, Phase, attempt, sequence
 
 def late_calls(world: World) -> Flow:
     """The same look as at the end of the operation itself, under a name of its own: each time it is asked for, it is done anew. Servers are left as
-    they are: whoever was stopped late is put right by WATCH_UP."""
+    they are: what was stopped late is put right at rest, by the duties."""
     name = f"settle_late_calls/{world.operation.late_calls}"
     moved = world.operation.type in (OperationType.FAILOVER, OperationType.FAILBACK)
     undone = world.operation.status is not OperationStatus.COMPLETED
