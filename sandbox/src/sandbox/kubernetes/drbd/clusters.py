@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sandbox.kubernetes.drbd.kube import Kube, KubeError
 from sandbox.kubernetes.drbd.operator import Operator
 from sandbox.kubernetes.drbd.taints import TaintAgent, Wanted
 from sandbox.kubernetes.drbd.world import Drbd
+
+_LOG = logging.getLogger(__name__)
+_STOP_SECONDS = 5.0  # for the call that is under way
 
 
 @dataclass
@@ -19,7 +23,27 @@ class _Attached:
     kube: Kube
     agent: TaintAgent | None
     operator: Operator | None
+    stop: asyncio.Event
     tasks: list[asyncio.Task[None]]
+
+
+class _Part(Protocol):
+    """Something that is done in rounds."""
+
+    period: float
+
+    async def sync(self) -> None: ...
+
+
+async def _rounds(part: _Part, stop: asyncio.Event) -> None:
+    """Until told to stop, and never in the middle of a call; an API that does not answer is tried again in the next round."""
+    while not stop.is_set():
+        try:
+            await part.sync()
+        except (KubeError, OSError, TimeoutError) as error:
+            _LOG.info("a cluster is left as it is: %s", error)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), part.period)
 
 
 class Clusters:
@@ -36,8 +60,10 @@ class Clusters:
         await self.release(name)
         agent = TaintAgent(kube, lambda: self._wanted.of(name), period) if taints else None
         player = Operator(kube, self._drbd, name, period) if operator else None
-        tasks = [asyncio.create_task(part.run()) for part in (agent, player) if part is not None]
-        self._attached[name] = _Attached(kube, agent, player, tasks)
+        parts: list[_Part] = [part for part in (agent, player) if part is not None]
+        stop = asyncio.Event()
+        tasks = [asyncio.create_task(_rounds(part, stop)) for part in parts]
+        self._attached[name] = _Attached(kube, agent, player, stop, tasks)
 
     async def look(self, name: str) -> None:
         """One round now, where it is attached; what cannot be reached has its turn later."""
@@ -51,10 +77,14 @@ class Clusters:
         attached = self._attached.pop(name, None)
         if attached is None:
             return
-        for task in attached.tasks:
-            task.cancel()
-        await asyncio.gather(*attached.tasks, return_exceptions=True)
-        await attached.kube.close()
+        attached.stop.set()
+        try:
+            _, late = await asyncio.wait(attached.tasks, timeout=_STOP_SECONDS) if attached.tasks else (set(), set())
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*(task for task in attached.tasks if task not in late))
+        finally:
+            await attached.kube.close()
 
     async def close(self) -> None:
         """Let go of all."""

@@ -6,14 +6,13 @@ with the same volume handle (or else namespace and name) are one DRBD resource.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.kubernetes.drbd import mending
-from sandbox.kubernetes.drbd.kube import Conflict, Kube, KubeError, Missing
+from sandbox.kubernetes.drbd.kube import Conflict, Kube, Missing
 from sandbox.kubernetes.drbd.model import Disk, Options, Replica, Resource, new_data
 from sandbox.kubernetes.drbd.world import Drbd
 
@@ -52,22 +51,13 @@ def kib(size: str) -> int:
 
 
 class Operator:
-    """One cluster's operator; `run` looks every `period` seconds."""
+    """One cluster's operator; it is to `sync` every `period` seconds."""
 
     def __init__(self, kube: Kube, drbd: Drbd, cluster: str, period: float = 1.0) -> None:
         self._kube = kube
         self._drbd = drbd
         self._cluster = cluster
         self.period = period
-
-    async def run(self) -> None:
-        """For ever; an API that does not answer is tried again in the next round."""
-        while True:
-            try:
-                await self.sync()
-            except (KubeError, OSError, TimeoutError) as error:
-                _LOG.info("volumes of %s are left as they are: %s", self._cluster, error)
-            await asyncio.sleep(self.period)
 
     async def sync(self) -> None:
         """One round over all volumes. A cluster without power has no operator either."""

@@ -6,19 +6,16 @@ cluster whose API cannot be reached is left for the next round.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.kubernetes.drbd.kube import Conflict, Kube, KubeError
+from sandbox.kubernetes.drbd.kube import Conflict, Kube
 from sandbox.kubernetes.drbd.world import Drbd
 
 LOST_QUORUM = "drbd.linbit.com/lost-quorum"
 FORCE_IO_ERROR = "drbd.linbit.com/force-io-error"
 OURS = frozenset({LOST_QUORUM, FORCE_IO_ERROR})
-_LOG = logging.getLogger(__name__)
 _TRIES = 5
 
 
@@ -53,15 +50,6 @@ class TaintAgent:
         self.period = period
         self.put_back = 0
         self._added: set[tuple[str, str]] = set()
-
-    async def run(self) -> None:
-        """For ever; an API that does not answer is tried again in the next round."""
-        while True:
-            try:
-                await self.sync()
-            except (KubeError, OSError, TimeoutError) as error:
-                _LOG.info("quorum taints are left as they are: %s", error)
-            await asyncio.sleep(self.period)
 
     async def sync(self) -> None:
         """One round over all nodes."""
