@@ -90,9 +90,10 @@ def test_nonsense_is_refused_in_a_sentence(state: Path, fault: tuple[str, ...], 
     assert told in done.stderr
 
 
-def test_running_clusters_can_be_attached_to(state: Path) -> None:
+def test_running_clusters_can_be_attached_to(state: Path, request: pytest.FixtureRequest) -> None:
     """Another process runs VMs on them, kills a control plane and has it back, and leaves them running."""
     world = AttachedWorld(state)
+    request.addfinalizer(world.close)
     cluster = world.cluster2
     cluster.api.create(virtual_machine("default", "guest"))
     running(cluster, "default", "guest")

@@ -10,7 +10,7 @@ from sandbox.kubernetes.cluster import Cluster
 from sandbox.kubernetes.world import World
 from support.kubernetes.machines import bind_disk, gone, running, set_strategy, shows, virtual_machine
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 @pytest.fixture

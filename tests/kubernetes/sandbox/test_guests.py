@@ -32,7 +32,7 @@ def _instance(cluster: Cluster, namespace: str, name: str) -> str:
 
 def _replaced(cluster: Cluster, namespace: str, name: str, before: str) -> None:
     """Wait until it runs as another instance."""
-    wait_until("another instance", 60, lambda: _instance(cluster, namespace, name) not in ("", before))
+    wait_until("another instance", 120, lambda: _instance(cluster, namespace, name) not in ("", before))
     running(cluster, namespace, name)
 
 
@@ -128,7 +128,7 @@ def test_stuck_guest_is_terminating_until_it_is_freed(cluster: Cluster, namespac
     shows(cluster, namespace, "stone", "Stopping")
 
     over = look(cluster.api, instance_path(namespace, "stone"))["metadata"]["deletionTimestamp"]
-    wait_until("the end of its grace period", 20, lambda: _clock() > over)
+    wait_until("the end of its grace period", 60, lambda: _clock() > over)
     assert status(cluster, namespace, "stone")["printableStatus"] == "Stopping"
     assert [guest["state"] for guest in cluster.agent.guests(namespace, "stone")] == ["running"]
 
@@ -146,7 +146,7 @@ def test_slow_guest_boots_in_its_time(cluster: Cluster, namespace: str) -> None:
     cluster.agent.set(boot=300)
     cluster.api.create(virtual_machine(namespace, "slow"))
     shows(cluster, namespace, "slow", "Starting")
-    wait_until("a booting guest", 30, lambda: bool(cluster.agent.guests(namespace, "slow")))
+    wait_until("a booting guest", 120, lambda: bool(cluster.agent.guests(namespace, "slow")))
     assert cluster.agent.guests(namespace, "slow")[0]["state"] == "booting"
 
     cluster.agent.set(boot=0)
@@ -187,7 +187,7 @@ def test_silent_guest_is_not_ready_where_it_is_probed(cluster: Cluster, namespac
     running(cluster, namespace, "mumble")
 
     cluster.agent.guest(namespace, "mumble", "silence")
-    wait_until("not ready", 60, lambda: not status(cluster, namespace, "mumble").get("ready"))
+    wait_until("not ready", 120, lambda: not status(cluster, namespace, "mumble").get("ready"))
     assert status(cluster, namespace, "mumble")["printableStatus"] == "Running"
 
     cluster.agent.guest(namespace, "mumble", "recover")

@@ -72,7 +72,7 @@ def test_strangers_have_no_rights(light_planes: LightPlanes, light_namespace: st
     plane.kubectl("create", "role", "reader", "--verb=get,list", "--resource=configmaps", "-n", light_namespace)
     plane.kubectl("create", "rolebinding", "ops", "--role=reader", "--group=siteops", "-n", light_namespace)
 
-    wait_until("the binding's effect", 10, lambda: _may_read(plane, alice, light_namespace))
+    wait_until("the binding's effect", 60, lambda: _may_read(plane, alice, light_namespace))
 
 
 def _may_read(plane: Plane, kubeconfig: Path, namespace: str) -> bool:

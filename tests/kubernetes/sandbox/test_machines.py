@@ -7,7 +7,7 @@ from sandbox.kubernetes.cluster import Cluster
 from sandbox.kubernetes.world import World
 from support.kubernetes.machines import instance_path, look, running, set_strategy, status, virtual_machine
 
-PATIENCE = 90.0
+PATIENCE = 150.0
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sandbox.kubernetes.world import World
 from sandbox.processes import ProcessError
 from support.kubernetes.machines import Object
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 PYTHON = Path(sys.executable).name
 
 # What a controller does in its first second: say where it is, read the API as its account, serve its probe.

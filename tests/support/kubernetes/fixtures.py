@@ -18,7 +18,9 @@ def planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World | Attache
     """Two clusters with KubeVirt and a plain one; those that run in SANDBOX_KUBERNETES, where that is set."""
     running = os.environ.get("SANDBOX_KUBERNETES")
     if running:
-        yield AttachedWorld(Path(running))
+        attached = AttachedWorld(Path(running))
+        yield attached
+        attached.close()
         return
     world = World(tmp_path_factory.mktemp("planes"))
     try:

@@ -6,7 +6,7 @@ from typing import Any
 from sandbox.kubernetes.access import Access
 from sandbox.kubernetes.client import Api, Missing, wait_until
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 Object = dict[str, Any]
 
 

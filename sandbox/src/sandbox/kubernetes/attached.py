@@ -80,6 +80,11 @@ class AttachedWorld:
     def __iter__(self) -> Iterator[AttachedCluster]:
         yield from (self.cluster1, self.cluster2, self.quorum)
 
+    def close(self) -> None:
+        """Let go of the connections; the clusters run on."""
+        for cluster in self:
+            cluster.api.close()
+
     def power_off(self, cluster: AttachedCluster) -> None:
         """A whole site without power."""
         post(f"{self._control}/planes/{cluster.name}/power-off", {})
