@@ -130,6 +130,8 @@ def _with_instance(vm: Mapping[str, Any] | None, instance: Mapping[str, Any], no
         return _seen(Power.UNKNOWN, vm, node, "KubeVirt has lost sight of its guest")
     if phase != "Running":
         return _seen(Power.STARTING, vm, node, _why_not_running(status, phase))
+    if vm is not None and is_halted(vm):
+        return _seen(Power.STOPPING, vm, node, "it is halted, and its guest is not shutting down yet")
     conditions = frozenset(item["type"] for item in status.get("conditions") or () if item.get("status") == "True")
     return Observed(Power.RUNNING, halted=False, node=node, conditions=conditions, exists=vm is not None)
 

@@ -17,6 +17,8 @@ from siterecovery.kubevirt.processes.settings import ControllerSettings
 
 LOG = logging.getLogger(__name__)
 _REFRESH = 30.0
+_FIRST = 15.0
+"""Seconds in which the Secrets of the other clusters are waited for before the work begins."""
 
 
 def access(settings: ControllerSettings) -> Access:
@@ -30,8 +32,11 @@ async def connected(settings: ControllerSettings) -> AsyncIterator[Registry]:
     """The registry of clusters, kept fresh; everything is closed afterwards."""
     local = ClusterClient(settings.cluster_name, access(settings))
     registry = Registry(local, settings.namespace, aliases=settings.aliases)
-    refreshing = asyncio.create_task(_refresh(registry))
+    refreshing = asyncio.create_task(_refresh(registry, known := asyncio.Event()))
     try:
+        with contextlib.suppress(TimeoutError):  # work that needs no other cluster begins all the same
+            async with asyncio.timeout(_FIRST):
+                await known.wait()
         yield registry
     finally:
         refreshing.cancel()
@@ -40,16 +45,15 @@ async def connected(settings: ControllerSettings) -> AsyncIterator[Registry]:
         await local.close()
 
 
-async def _refresh(registry: Registry) -> None:
+async def _refresh(registry: Registry, known: asyncio.Event) -> None:
     """A Secret that comes, changes or goes is noticed within half a minute; at first the server is asked until it answers."""
-    known = False
     while True:
         try:
             await registry.refresh()
-            known = True
+            known.set()
         except base.ClusterError as error:
             LOG.warning("the clusters' Secrets could not be read: %s", error)
-        await asyncio.sleep(_REFRESH if known else 2.0)
+        await asyncio.sleep(_REFRESH if known.is_set() else 2.0)
 
 
 def elected(

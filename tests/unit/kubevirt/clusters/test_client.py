@@ -37,7 +37,7 @@ def play(server, story, token=None, **options):
     async def scene():
         made = web.Application()
         made.router.add_route("*", "/{path:.*}", server.answer)
-        runner = web.AppRunner(made)
+        runner = web.AppRunner(made, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -109,7 +109,7 @@ def test_silence_and_broken_connections_are_unknown():
         with pytest.raises(base.Unreachable):
             await client.get(NODES, "n")
 
-    play(Server(hang, hang_up, hang_up), story, timeout=0.2)
+    play(Server(hang, hang_up, hang_up), story, timeout=1.5)
 
 
 def test_a_refused_token_is_asked_for_anew_once():

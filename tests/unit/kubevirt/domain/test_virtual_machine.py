@@ -34,6 +34,7 @@ STOPPED_BEFORE_FIRST_START = {"printableStatus": "Stopped"}
         ((vm(), None, []), Power.STARTING, False),
         ((vm("Halted"), instance(deleted=True), [pod()]), Power.STOPPING, False),
         ((vm("Halted"), instance("Succeeded"), [pod("Succeeded")]), Power.STOPPING, False),
+        ((vm("Halted"), instance(), [pod()]), Power.STOPPING, False),
         ((vm("Halted"), None, [pod()]), Power.STOPPING, False),
         ((vm("Halted"), None, [pod("Succeeded")]), Power.STOPPED, True),
         ((vm("Halted"), None, []), Power.STOPPED, True),

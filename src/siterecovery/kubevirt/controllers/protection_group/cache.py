@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.clusters.informer import Change, Informer, Key
 from siterecovery.kubevirt.domain import node as nodes
+from siterecovery.kubevirt.domain.names import GROUP_LABEL
 from siterecovery.kubevirt.domain.resources import (
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
@@ -47,9 +48,13 @@ class Cache:
         """VM → groups that name it."""
         self._selecting: dict[str, set[Key]] = {}
         """Namespace → groups that select by label: any VM there may be theirs."""
+        self._written: dict[Key, tuple[str, Object]] = {}
+        """VM → resourceVersion the list knew, and what we have made of it."""
+        self._labelled: dict[Key, set[Key]] = {}
+        """Group → VMs that are marked as its members."""
         self.groups.tell(self._group_changed)
         self.vms.tell(self._vm_changed)
-        self.instances.tell(self._vm_changed)
+        self.instances.tell(self._instance_changed)
         self.pods.tell(self._pod_changed)
         self.nodes.tell(self._node_changed)
 
@@ -100,10 +105,44 @@ class Cache:
         for place in places:
             (place.add if keep else place.discard)(key)
 
+    def vm(self, key: Key) -> Object | None:
+        """As the list knows it, or as we have written it since: a pass must not take its own last word back because the event is still on its way."""
+        known = self.vms.get(key)
+        if key in self._written:
+            before, after = self._written[key]
+            if known is not None and known["metadata"]["resourceVersion"] == before:
+                return after
+            del self._written[key]
+        return known
+
+    def listed(self, key: Key) -> str:
+        """The resourceVersion under which the list knows a VM now."""
+        known = self.vms.get(key)
+        return str(known["metadata"]["resourceVersion"]) if known is not None else ""
+
+    def wrote(self, key: Key, listed: str, now: Object) -> None:
+        """`listed`: what the list knew when it was read for the write; `now`: what the API server answered. Forgotten with the next event."""
+        self._written[key] = (listed, now)
+
+    def labelled(self, group: Key) -> list[Object]:
+        """The VMs that are marked as members of the group."""
+        return [vm for key in self._labelled.get(group, ()) if (vm := self.vms.get(key)) is not None]
+
     def _vm_changed(self, change: Change) -> None:
         if change.before is change.now:
             return
-        for key in self.groups_of(change.key):
+        before, now = _group_of(change.before), _group_of(change.now)
+        if before != now:
+            self._labelled.get((change.key[0], before or ""), set()).discard(change.key)
+            self._labelled.setdefault((change.key[0], now or ""), set()).add(change.key)
+        self._wake(change.key)
+
+    def _instance_changed(self, change: Change) -> None:
+        if change.before is not change.now:
+            self._wake(change.key)
+
+    def _wake(self, vm: Key) -> None:
+        for key in self.groups_of(vm):
             self._woken(key)
 
     def _pod_changed(self, change: Change) -> None:
@@ -116,8 +155,7 @@ class Cache:
             there.pop(change.key, None)
         else:
             there[change.key] = change.now
-        for key in self.groups_of(vm):
-            self._woken(key)
+        self._wake(vm)
 
     def _node_changed(self, change: Change) -> None:
         silent = nodes.unresponsive(self.nodes)
@@ -129,6 +167,11 @@ class Cache:
 
 def _vm_of(pod: Object | None) -> str | None:
     found = ((pod or {}).get("metadata", {}).get("annotations") or {}).get(DOMAIN)
+    return str(found) if found else None
+
+
+def _group_of(vm: Object | None) -> str | None:
+    found = ((vm or {}).get("metadata", {}).get("labels") or {}).get(GROUP_LABEL)
     return str(found) if found else None
 
 

@@ -2,7 +2,6 @@
 pass."""
 
 import asyncio
-import datetime
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -133,6 +132,14 @@ def _run_to_record(member: MemberView, desired: DesiredState) -> str | None:
     return None if labelled else known
 
 
+async def dismiss_former(scope: Scope, cluster: base.Cluster, labelled: Sequence[Object]) -> None:
+    """VMs that were taken out of the group: nothing of ours stays on them, and they go on as they are."""
+    names = {member.name for member in scope.members}
+    for vm in labelled:
+        if vm["metadata"]["name"] not in names:
+            await virtual_machines.dismiss(cluster, vm)
+
+
 async def hold(scope: Scope, cluster: base.Cluster) -> None:
     """A VM whose disks have no quorum stands at Manual while it runs; one whose disks have it again goes back to what it was set to."""
 
@@ -147,17 +154,17 @@ async def hold(scope: Scope, cluster: base.Cluster) -> None:
     await _each(scope, [member.name for member in scope.members if member.wrongly_set()], change)
 
 
-async def drive(scope: Scope, cluster: base.Cluster, placement: Placement, now: datetime.datetime) -> None:
+async def drive(scope: Scope, cluster: base.Cluster, placement: Placement) -> None:
     """Stopping is always obeyed, and done unasked where another cluster is active. Starting needs the authority, read now."""
     verdict = scope.authority.verdict
     if scope.desired is DesiredState.STOPPED or verdict is Verdict.ELSEWHERE:
-        await _stop(scope, cluster, now)
+        await _stop(scope, cluster)
     elif verdict is Verdict.HERE:
-        await _start(scope, cluster, placement, now)
+        await _start(scope, cluster, placement)
 
 
-async def _stop(scope: Scope, cluster: base.Cluster, now: datetime.datetime) -> None:
-    standings = [member.stopping(now) for member in scope.members]
+async def _stop(scope: Scope, cluster: base.Cluster) -> None:
+    standings = [member.stopping() for member in scope.members]
     names = ordering.to_stop(standings)
     waiting = [standing.name for standing in standings if not standing.moving and standing.name not in names]
     for member in scope.members:
@@ -165,7 +172,7 @@ async def _stop(scope: Scope, cluster: base.Cluster, now: datetime.datetime) -> 
             member.waits = "waits for others to stop first"
 
     async def stop(member: MemberView, vm: Object) -> None:
-        await virtual_machines.stop(cluster, vm)
+        member.vm = await virtual_machines.stop(cluster, vm)
         member.told = Power.STOPPING
 
     await _each(scope, names, stop)
@@ -173,8 +180,8 @@ async def _stop(scope: Scope, cluster: base.Cluster, now: datetime.datetime) -> 
         scope.look_again(_IN_TRANSITION)
 
 
-async def _start(scope: Scope, cluster: base.Cluster, placement: Placement, now: datetime.datetime) -> None:
-    standings = [member.starting(now) for member in scope.members]
+async def _start(scope: Scope, cluster: base.Cluster, placement: Placement) -> None:
+    standings = [member.starting() for member in scope.members]
     names = ordering.to_start(standings)
     _tell_waiting(scope, standings, names)
     if not all(standing.passed for standing in standings):
@@ -187,7 +194,7 @@ async def _start(scope: Scope, cluster: base.Cluster, placement: Placement, now:
         names.remove(member.name)
 
     async def start(member: MemberView, vm: Object) -> None:
-        await virtual_machines.start(cluster, vm, held=not member.fenced())
+        member.vm = await virtual_machines.start(cluster, vm, held=not member.fenced())
         member.told = Power.STARTING
 
     await _each(scope, names, start)

@@ -19,7 +19,7 @@ from siterecovery.kubevirt.controllers.protection_group.volumes import VolumeWat
 from siterecovery.kubevirt.crds.failover import Failover
 from siterecovery.kubevirt.crds.protection_group import CurrentState, DesiredState, ProtectionGroup
 from siterecovery.kubevirt.domain.authority import Verdict
-from siterecovery.kubevirt.domain.names import FINALIZER, GROUP_CONTROLLER, GROUP_LABEL
+from siterecovery.kubevirt.domain.names import FINALIZER, GROUP_CONTROLLER
 from siterecovery.kubevirt.domain.resources import FAILOVERS, PROTECTION_GROUPS, Object
 from siterecovery.workflow.clock import Clock
 
@@ -57,6 +57,8 @@ class Reconciler:
         self._recorder = Recorder(self._cluster, GROUP_CONTROLLER, clock)
         self.scopes: dict[Key, Scope] = {}
         """The last pass over each group: for whoever mirrors it, and for metrics."""
+        self._since: dict[Key, dict[str, tuple[DesiredState, float]]] = {}
+        """When each member that is on its way was first seen so: a limit must also end what starts again and again."""
 
     async def reconcile(self, key: Key) -> float | None:
         """Seconds until it wants to look again; None: when something changes."""
@@ -73,6 +75,7 @@ class Reconciler:
 
     def forget(self, key: Key) -> None:
         self.scopes.pop(key, None)
+        self._since.pop(key, None)
         self._volumes.forget(key)
 
     async def _pass(self, wire: Object) -> float | None:
@@ -95,6 +98,9 @@ class Reconciler:
         except base.ClusterError as error:
             scope.error = str(error)
             scope.look_again(_SOON if isinstance(error, base.Conflict) else _WHILE_HELD)
+        for member in scope.members:
+            if member.vm is not None and member.read is not None and _version(member.vm) != _version(member.read):
+                self._cache.wrote((scope.key[0], member.name), member.listed, member.vm)
         await self._tell(scope)
         return scope.again
 
@@ -118,7 +124,18 @@ class Reconciler:
         self._volumes.want(group.key, wish)
         for member in scope.members:
             member.views = {handle: self._volumes.view(handle) for handle in member.volumes.values() if handle}
+        self._measure(scope)
         return scope
+
+    def _measure(self, scope: Scope) -> None:
+        now, before = self._clock.monotonic(), self._since.get(scope.key, {})
+        since = {}
+        for member in scope.members:
+            if member.under_way(scope.desired):
+                wanted, at = before.get(member.name, (scope.desired, now))
+                since[member.name] = (scope.desired, at if wanted is scope.desired else now)
+                member.waited = now - since[member.name][1]
+        self._since[scope.key] = since
 
     def _canonical(self, name: str) -> str:
         """The storage backends know a cluster by its own name."""
@@ -139,9 +156,10 @@ class Reconciler:
             scope.error = str(error)  # a stop is obeyed whatever else fails
         if scope.authority.verdict not in (Verdict.ELSEWHERE, Verdict.SPLIT):
             await phases.enrol(scope, self._cluster)
+            await phases.dismiss_former(scope, self._cluster, self._cache.labelled(scope.key))
         if scope.authority.verdict is Verdict.HERE:
             await phases.hold(scope, self._cluster)
-        await phases.drive(scope, self._cluster, placement, self._clock.now())
+        await phases.drive(scope, self._cluster, placement)
         state = status.current_state(scope.members, scope.desired)
         if state is CurrentState.STOPPED and scope.group.status.current_state is not CurrentState.STOPPED:
             await phases.confirm_stopped(scope, self._cluster)
@@ -184,10 +202,8 @@ class Reconciler:
             text = f"waiting for Failover {running} to finish before the group is deleted"
             await self._recorder.record(wire, "DeletionWaits", text)
             return _WHILE_HELD
-        for vm in list(self._cache.vms):
-            label = (vm["metadata"].get("labels") or {}).get(GROUP_LABEL)
-            if vm["metadata"]["namespace"] == metadata["namespace"] and label == metadata["name"]:
-                await virtual_machines.dismiss(self._cluster, vm)
+        for vm in self._cache.labelled((metadata["namespace"], metadata["name"])):
+            await virtual_machines.dismiss(self._cluster, vm)
         patch = {
             "metadata": {
                 "resourceVersion": metadata["resourceVersion"],
@@ -208,3 +224,7 @@ class Reconciler:
             if failover.spec.protection_group == group and not (phase and phase.terminal):
                 return failover.metadata.name
         return None
+
+
+def _version(vm: Object) -> str:
+    return str(vm["metadata"]["resourceVersion"])

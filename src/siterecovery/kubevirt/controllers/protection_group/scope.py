@@ -1,12 +1,11 @@
 """One pass over one group: what was found, and what the phases have done. Filled from the local cache; nothing here calls a cluster."""
 
 import dataclasses
-import datetime
 
 from siterecovery.kubevirt.clusters.informer import Key
 from siterecovery.kubevirt.controllers.protection_group.cache import Cache
 from siterecovery.kubevirt.crds.protection_group import DesiredState, Member, ProtectionGroup, ReadinessKind
-from siterecovery.kubevirt.domain import disks, selectors, times
+from siterecovery.kubevirt.domain import disks, selectors
 from siterecovery.kubevirt.domain import virtual_machine as vms
 from siterecovery.kubevirt.domain.authority import Authority
 from siterecovery.kubevirt.domain.ordering import Standing
@@ -26,12 +25,18 @@ class MemberView:
     vm: Object | None
     instance: Object | None
     observed: Observed
+    listed: str
+    """The resourceVersion of the VM in the cache's list when it was read."""
     volumes: dict[str, str | None]
     """Claim → handle; None where no replicated volume is behind it, or not yet."""
     views: dict[str, VolumeView] = dataclasses.field(default_factory=dict)
     """By handle."""
+    read: Object | None = None
+    """The VM as this pass found it: another one in `vm` is what it has written."""
     told: Power | None = None
     waits: str = ""
+    waited: float = 0.0
+    """Seconds for which it has been on its way to where it shall be, as this process has seen it."""
 
     @property
     def name(self) -> str:
@@ -80,10 +85,16 @@ class MemberView:
             return False
         return wanted is ReadinessKind.RUNNING or wanted.value in self.observed.conditions
 
-    def starting(self, now: datetime.datetime) -> Standing:
+    def under_way(self, desired: DesiredState) -> bool:
+        """It has been told, and is not there yet."""
+        if desired is DesiredState.STOPPED:
+            return self.halted_now and not self.observed.halted
+        return self.vm is not None and self.counts and not self.halted_now and not self.is_up()
+
+    def starting(self) -> Standing:
         """As the order of starts sees it."""
         absent = self.vm is None or not self.counts
-        late = self._age(now, "creationTimestamp") > self.spec.readiness.timeout_seconds
+        late = self.waited > self.spec.readiness.timeout_seconds
         manual = self.vm is not None and (self.held or vms.strategy_of(vms.run_of(self.vm)) == vms.MANUAL)
         idle = self.halted_now or (manual and self.power is Power.STOPPED)
         busy = self.power is Power.UNKNOWN or (self._will_be_manual() and self.power is Power.STOPPING)
@@ -95,10 +106,9 @@ class MemberView:
             moving=absent or busy or not idle,
         )
 
-    def stopping(self, now: datetime.datetime) -> Standing:
+    def stopping(self) -> Standing:
         """As the order of stops sees it. One that is excluded is halted already."""
-        limit = (disks.grace(self.vm) if self.vm else 0.0) + STOP_MARGIN
-        late = self._age(now, "deletionTimestamp") > limit
+        late = self.waited > (disks.grace(self.vm) if self.vm else 0.0) + STOP_MARGIN
         return Standing(
             self.name,
             self.spec.priority,
@@ -110,10 +120,6 @@ class MemberView:
     def _will_be_manual(self) -> bool:
         run = vms.recorded(self.vm) if self.vm is not None else None
         return not self.fenced() or vms.strategy_of(run or "") == vms.MANUAL
-
-    def _age(self, now: datetime.datetime, field: str) -> float:
-        stamp = (self.instance or {}).get("metadata", {}).get(field)
-        return (now - times.read(stamp)).total_seconds() if stamp else 0.0
 
 
 @dataclasses.dataclass
@@ -169,10 +175,10 @@ def members_of(cache: Cache, group: ProtectionGroup, wire: Object) -> list[Membe
 
 def _member(cache: Cache, namespace: str, spec: Member) -> MemberView:
     key = (namespace, spec.name)
-    vm, instance = cache.vms.get(key), cache.instances.get(key)
+    vm, instance = cache.vm(key), cache.instances.get(key)
     observed = vms.observe(vm, instance, cache.launchers(key), cache.silent_nodes)
     volumes = {claim: volume_behind(cache, namespace, claim) for claim in disks.claims(vm)} if vm else {}
-    return MemberView(spec, vm, instance, observed, volumes)
+    return MemberView(spec, vm, instance, observed, cache.listed(key), volumes, read=vm)
 
 
 def volume_behind(cache: Cache, namespace: str, claim: str) -> str | None:
