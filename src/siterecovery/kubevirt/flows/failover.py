@@ -18,7 +18,14 @@ from siterecovery.kubevirt.steps.storage import PromoteStorage, ReleaseStorage
 from siterecovery.kubevirt.steps.taints import RemoveQuorumTaints
 from siterecovery.workflow.flow import Flow, Phase, sequence
 
-CHECKS = ("acquire_lock", LOCATE, "check_split_brain", "check_concurrent_safety", "check_replication")
+CHECKS = (
+    "acquire_lock",
+    LOCATE,
+    "check_split_brain",
+    "check_concurrent_safety",
+    "check_standby",
+    "check_replication",
+)
 """Steps that change nothing but Leases. A Failover stays Pending in them: one that is refused never ran."""
 COMMIT = "verify_target"
 _WEIGHTS = {"stop_source": 25.0, "release_storage": 10.0, "promote_storage": 10.0, "start_target": 35.0}

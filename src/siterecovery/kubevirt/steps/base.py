@@ -39,6 +39,11 @@ class Move:
     force: bool = False
 
     @property
+    def moves(self) -> bool:
+        """False for a test and its clean-up: the group stays where it is."""
+        return self.type in (FailoverType.PLANNED, FailoverType.UNPLANNED)
+
+    @property
     def shown(self) -> str:
         return self.asked or self.target
 

@@ -29,7 +29,7 @@ class LocateVirtualMachines(MoveStep):
         here, on_source = await self._source()
         if move.type is FailoverType.PLANNED:
             _known(self.world, on_source, on_target)
-        elif on_source is not None and on_source.running:
+        elif move.type is FailoverType.UNPLANNED and on_source is not None and on_source.running:
             raise Refused(_planned(self.world, on_source))
         where = location(move.source, move.target, on_source, on_target)
         newest = max((self.world.claim_of(obj) for obj in (there, here) if obj), key=lambda claim: claim.epoch)

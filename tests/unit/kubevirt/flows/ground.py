@@ -10,7 +10,7 @@ from siterecovery.kubevirt.clusters.blocking import Bridge
 from siterecovery.kubevirt.clusters.leases import LeaseLock
 from siterecovery.kubevirt.controllers.failover.debts import Cashier
 from siterecovery.kubevirt.controllers.failover.rounds import Rounds
-from siterecovery.kubevirt.domain.names import failover_lock, target_lock
+from siterecovery.kubevirt.domain.names import DRILL, failover_lock, target_lock
 from siterecovery.kubevirt.domain.resources import (
     FAILOVERS,
     NODES,
@@ -20,10 +20,11 @@ from siterecovery.kubevirt.domain.resources import (
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
 )
-from siterecovery.kubevirt.flows import failover as flows
+from siterecovery.kubevirt.flows.choice import flow_of
 from siterecovery.kubevirt.journal.status_journal import StatusJournal
 from siterecovery.kubevirt.steps.base import Limits, Move, Settings, World, translate
 from siterecovery.kubevirt.storage.base import (
+    Copy,
     Forced,
     NotPromotable,
     Readiness,
@@ -62,6 +63,8 @@ class PlayedCluster(MemoryCluster):
 
     async def list(self, resource, namespace=None, *, labels="", fields=""):
         """Without copies: steps change nothing that they list, and a thousand VMs are listed many times."""
+        if labels:
+            return await super().list(resource, namespace, labels=labels, fields=fields)
         self._check("list", resource, "")
         found = [obj for obj in self._all(resource) if namespace in (None, obj["metadata"].get("namespace"))]
         return base.Listing(tuple(found), str(self.version))
@@ -70,9 +73,23 @@ class PlayedCluster(MemoryCluster):
         written = super()._write(key, old, new, resource, subresource)
         if resource is PROTECTION_GROUPS and written != old:
             self.follow(written)
+        if resource is VIRTUAL_MACHINES and DRILL in (written["metadata"].get("labels") or {}):
+            self._drill(written)
         if resource is NODES and self.agent_puts_back and TAINT not in (written["spec"].get("taints") or []):
             self.put(NODES, copy.deepcopy(written) | {"spec": {"taints": [TAINT]}})
         return written
+
+    def _drill(self, vm):
+        """A copy for a test is started by its strategy, and goes with its VM."""
+        metadata = vm["metadata"]
+        if vm["spec"]["runStrategy"] == "Always" and not self.idle:
+            made = VIRTUAL_MACHINE_INSTANCES.header(metadata["name"], metadata["namespace"])
+            self.put(VIRTUAL_MACHINE_INSTANCES, made, {"phase": "Running", "nodeName": f"{self.name}-node"})
+
+    async def delete(self, resource, name, namespace=None, **more):
+        await super().delete(resource, name, namespace, **more)
+        if resource is VIRTUAL_MACHINES and self._key(VIRTUAL_MACHINE_INSTANCES, name, namespace) in self.objects:
+            self.take(VIRTUAL_MACHINE_INSTANCES, name, namespace)
 
     def follow(self, group):
         active = (group.get("status") or {}).get("activeCluster") == self.name
@@ -135,7 +152,7 @@ class PlayedStorage:
         """Volumes that were open on two clusters at once."""
         self.lagging = self.parted = ()
         self.unready = ()
-        self.forced, self.discarded = [], []
+        self.forced, self.discarded, self.copies = [], [], set()
 
     def open(self, volume, cluster):
         self.primaries[volume].add(cluster)
@@ -165,6 +182,13 @@ class PlayedStorage:
         if not self.lagging:
             self.forced.clear()
         return Restored(() if self.lagging else tuple(volumes), tuple(self.lagging))
+
+    async def copy(self, handles, cluster):
+        self.copies |= set(handles.values())
+        return tuple(Copy(volume, handle, f"{cluster}-node") for volume, handle in handles.items())
+
+    async def remove_copy(self, handle):
+        self.copies.discard(handle)
 
     async def discard(self, volume, cluster, *, confirmed):
         assert confirmed
@@ -314,7 +338,7 @@ class Ground:
             workers = ThreadWorkers(8, 2, 2)
             try:
                 world = self.world(Bridge(), **move)
-                flow = flows.move(world)
+                flow = flow_of(world)
                 change(flow)
                 journal = StatusJournal(self.clusters["quorum"], self.failover(), world.bridge, world.clock)
                 runner = Runner(

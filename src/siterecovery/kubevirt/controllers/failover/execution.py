@@ -20,6 +20,7 @@ from siterecovery.kubevirt.domain import times
 from siterecovery.kubevirt.domain.names import FAILOVER_CONTROLLER
 from siterecovery.kubevirt.domain.resources import FAILOVERS, Object
 from siterecovery.kubevirt.flows import failover as flows
+from siterecovery.kubevirt.flows.choice import flow_of
 from siterecovery.kubevirt.journal.status_journal import StatusJournal
 from siterecovery.kubevirt.steps.base import Settings, World, translate
 from siterecovery.workflow.clock import Clock
@@ -57,7 +58,7 @@ class Ground:
     clock: Clock
     rules: Rules
     leading: Callable[[], bool] = lambda: True
-    flow: Callable[[World], Flow] = flows.move
+    flow: Callable[[World], Flow] = flow_of
     journal: Callable[[Journal], Journal] = lambda journal: journal
     """Stands between the runner and the journal; crash tests end a controller there."""
 
@@ -241,7 +242,7 @@ class Execution:
         rows = list((await self._loaded(journal)).values())
         phase, message = status.ended(self._move, result, rows)
         hold.check()
-        if phase is Phase.SUCCEEDED or status.is_begun(rows):  # a refused one leaves the group as it was
+        if self._move.moves and (phase is Phase.SUCCEEDED or status.is_begun(rows)):  # a refused one leaves no trace
             await groups.tell(self._ground.clusters, self._move, phase, self._ground.clock)
         await self._locks.release()
         good = phase is Phase.SUCCEEDED

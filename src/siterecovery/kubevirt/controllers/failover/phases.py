@@ -5,7 +5,7 @@ import dataclasses
 from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.clusters.registry import UnknownCluster
 from siterecovery.kubevirt.controllers.failover.promises import Clusters
-from siterecovery.kubevirt.crds.failover import Failover, FailoverType
+from siterecovery.kubevirt.crds.failover import Failover
 from siterecovery.kubevirt.crds.kinds import problems
 from siterecovery.kubevirt.crds.protection_group import ProtectionGroup
 from siterecovery.kubevirt.domain.resources import PROTECTION_GROUPS, Object
@@ -33,8 +33,6 @@ async def plan(clusters: Clusters, obj: Object) -> Planned | NotHere:
     if wrong:
         raise Refused("; ".join(wrong))
     failover = Failover.parse(obj)
-    if failover.spec.type in (FailoverType.TEST, FailoverType.CLEANUP):
-        raise Refused(f"type {failover.spec.type} cannot be carried out by this release: use planned or unplanned")
     try:
         clusters.resolve(failover.spec.target_cluster)
     except UnknownCluster as error:

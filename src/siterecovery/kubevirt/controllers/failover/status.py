@@ -27,6 +27,11 @@ _DOING = {
     "remove_quorum_taints": "Removing quorum taints on {target}",
     "start_target": "Starting {group} on {target}",
     "verify_target": "Verifying that {group} runs on {target} and nowhere else",
+    "check_standby": "Checking that {group} is not active on {target}, and not under test",
+    "copy_volumes": "Copying the disks of {group} on {target}",
+    "create_copies": "Creating copies of the virtual machines of {group} on {target}",
+    "start_copies": "Starting the copies of {group} on {target}",
+    "remove_copies": "Removing the test of {group} from {target}",
     "release_lock": "Releasing the failover lock for {group}",
 }
 
@@ -86,11 +91,18 @@ def ended(move: Move, result: Result, rows: Sequence[Entry]) -> tuple[Phase, str
         return Phase.FAILED, cut(error, MOST_CONDITION)
     if result.end is End.UNDONE:
         back = f"The move was taken back: {move.group} is on {move.source} as before."
+        if not move.moves:
+            back = f"What the test had made was removed again; {move.group} itself was not touched."
         return Phase.FAILED, cut(f"{_sentence(error)} {back}", MOST_CONDITION)
     return Phase.FAILED, cut(f"{_sentence(error)} {_stuck(move, rows)}", MOST_CONDITION)
 
 
 def _succeeded(move: Move, result: Result) -> str:
+    if move.type is FailoverType.TEST:
+        cleanup = f"pgctl cleanup {move.group} --namespace {move.namespace}"
+        return f"The test of {move.group} runs on copies on {move.shown}; {move.group} itself goes on. Remove it afterwards: {cleanup}"
+    if move.type is FailoverType.CLEANUP:
+        return f"The test of {move.group} was removed from {move.shown}"
     located = result.values.get("locate_virtual_machines") or {}
     if located.get("already"):
         return f"{move.group} is already on {move.shown}: nothing was changed"
@@ -101,6 +113,8 @@ def _succeeded(move: Move, result: Result) -> str:
 
 def _stuck(move: Move, rows: Sequence[Entry]) -> str:
     wrong = "; ".join(f"{entry.step}: {entry.error}" for entry in rows if entry.state is State.UNDO_FAILED)
+    if not move.moves:
+        return f"Not everything that the test had made could be removed ({wrong}): pgctl cleanup {move.group} --namespace {move.namespace}"
     again = f"pgctl failover {move.group} --to {move.shown} --namespace {move.namespace}"
     if move.type is FailoverType.UNPLANNED:
         again += " --type unplanned --confirm-source-down"
