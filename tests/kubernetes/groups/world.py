@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+from sandbox.kubernetes import tether
 from sandbox.kubernetes.client import wait_until
 from support.kubernetes import machines
 
@@ -56,16 +57,16 @@ class Controller:
         self.process = None
 
     def start(self):
-        command = [
+        tied = [
             sys.executable,
-            "-c",
-            PROGRAM,
-            "--cluster-name",
-            self.plane.name,
-            "--kubeconfig",
-            self.plane.kubeconfig,
-        ]
-        command += ["--listen", "", "--namespace", HOME, "--leader-election", "false", *self.flags]
+            "-I",
+            "-S",
+            tether.__file__,
+            str(os.getpid()),
+        ]  # a killed session leaves no controller behind
+        where = ["--cluster-name", self.plane.name, "--kubeconfig", self.plane.kubeconfig, "--namespace", HOME]
+        quiet = ["--listen", "", "--leader-election", "false"]
+        command = [*tied, sys.executable, "-c", PROGRAM, *where, *quiet, *self.flags]
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out, env=clean(os.environ))
 

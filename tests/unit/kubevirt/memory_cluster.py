@@ -1,6 +1,6 @@
 """A cluster in memory, for the speed of unit tests: objects, resourceVersions, conditional writes, watches, faults.
 
-It fulfils `clusters.base.Cluster` and is held to it by `clusters/test_promise.py`, which runs the same stories on a real API server in
+It fulfils `clusters.base.Cluster`, and is held to it by the stories of `promise.py`, which run here and on a real API server in
 `tests/kubernetes/groups`. It knows no schema, no admission, no garbage collection and no KubeVirt."""
 
 import asyncio
