@@ -1,10 +1,14 @@
 """Failovers that are refused: the documented words, and a group that is left as it was."""
 
+import signal
+
 import pytest
 
 from kubernetes.failover.world import tainted
+from kubernetes.groups.world import Group, make
 from sandbox.kubernetes.client import wait_until
 from siterecovery.kubevirt.domain import refusals
+from support.kubernetes import machines
 
 LOST_QUORUM = "drbd.linbit.com/lost-quorum"
 
@@ -95,3 +99,26 @@ def test_what_cannot_be_carried_out_fails_with_the_reason(controller, stage):
     assert "no cluster is called cluster9" in stage.failover("pg-a", "cluster9").failed()
     assert "There is no ProtectionGroup pg-x" in stage.failover("pg-x").failed()
     assert "is protected between cluster1 and cluster2" in stage.failover("pg-a", "quorum").failed()
+
+
+def test_split_brain_is_not_overridden(controller, stage, group_controllers):
+    """A VM of the group that runs on both clusters stops every failover, force or not, with the commands that help; stopped on one side the group can
+    be moved. Its disk is not replicated here: DRBD would never let it come so far."""
+    here, there = stage.planes.clusters
+    make(here, stage.namespace, "pg-s-vm1")
+    group = Group(here, stage.namespace, "pg-s").create("pg-s-vm1").until_state("running")
+    stage.until_mirrored(group, ["pg-s-vm1"])
+    watchful = group_controllers[1].process
+    watchful.send_signal(signal.SIGSTOP)  # it would stop the second copy at once
+    try:
+        machines.set_strategy(there, stage.namespace, "pg-s-vm1", "Always")
+        machines.running(there, stage.namespace, "pg-s-vm1")
+
+        refused = [stage.failover("pg-s").failed(), stage.failover("pg-s", force=True).failed()]
+    finally:
+        watchful.send_signal(signal.SIGCONT)
+
+    assert all("split-brain" in message and "location: both" in message for message in refused)
+    assert group.get()["spec"]["desiredState"] == "running"
+    machines.gone(there, stage.namespace, "pg-s-vm1")
+    stage.failover("pg-s").succeeded()
