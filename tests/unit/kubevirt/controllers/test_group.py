@@ -425,3 +425,18 @@ def test_nobody_waits_for_ever():
         await sites.until("the second", lambda: sites.running() == ["second"])
 
     play(story)
+
+
+def test_a_stranger_on_the_other_cluster_is_not_touched():
+    """A VM there that only has a member's name is neither stopped nor marked nor written; both sides say so."""
+
+    async def story(sites):
+        sites.vm("a", "b", cluster=sites.two)
+        sites.vm("a")
+        sites.group("a")
+        await sites.until("told there", lambda: sites.ready(sites.two)["reason"] == "NotItsOwn")
+        await sites.until("told here", lambda: "not this group's" in sites.condition("FailoverReady")["message"])
+        assert sites.running(sites.two) == ["a", "b"]
+        assert "siterecovery" not in str(sites.two.of(VIRTUAL_MACHINES, "a", NS)["metadata"])
+
+    assert play(story).kubevirt["cluster2"].story == [("started", "a"), ("started", "b")]

@@ -109,13 +109,22 @@ async def settle_authority(scope: Scope, cluster: base.Cluster, placement: Place
 
 
 async def enrol(scope: Scope, cluster: base.Cluster) -> None:
-    """Records what each new member is set to, and what a person has set one to since. Not where another cluster is active: copies bring theirs."""
-    runs = {member.name: _run_to_record(member, scope.desired) for member in scope.members}
+    """Records what each new member is set to, and what a person has set one to since. Only where the group is at home: on the other cluster its VMs
+    are the copies that were made for it, and what else has such a name is somebody else's."""
+    home = (
+        scope.authority.verdict in (Verdict.UNCLAIMED, Verdict.UNKNOWN)
+        and scope.here == scope.group.spec.clusters.primary
+    )
+    if scope.authority.verdict is Verdict.HERE or home:
+        runs = {member.name: _run_to_record(member, scope.desired) for member in scope.members}
 
-    async def record(member: MemberView, vm: Object) -> None:
-        member.vm = await virtual_machines.enrol(cluster, vm, scope.group.metadata.name, runs[member.name] or "")
+        async def record(member: MemberView, vm: Object) -> None:
+            member.vm = await virtual_machines.enrol(cluster, vm, scope.group.metadata.name, runs[member.name] or "")
 
-    await _each(scope, [name for name, run in runs.items() if run is not None], record)
+        await _each(scope, [name for name, run in runs.items() if run is not None], record)
+    for member in scope.members:
+        label = ((member.vm or {}).get("metadata", {}).get("labels") or {}).get(GROUP_LABEL)
+        member.foreign = member.vm is not None and label != scope.group.metadata.name
 
 
 def _run_to_record(member: MemberView, desired: DesiredState) -> str | None:
@@ -176,7 +185,7 @@ async def _stop(scope: Scope, cluster: base.Cluster) -> None:
         member.told = Power.STOPPING
 
     await _each(scope, names, stop)
-    if not all(member.observed.halted for member in scope.members):
+    if not all(member.observed.halted for member in scope.members if not member.foreign):
         scope.look_again(_IN_TRANSITION)
 
 
@@ -250,5 +259,5 @@ async def confirm_stopped(scope: Scope, cluster: base.Cluster) -> None:
     )
     for member in scope.members:
         member.observed = seen[member.name]
-    if not all(member.observed.halted for member in scope.members):
+    if not all(member.observed.halted for member in scope.members if not member.foreign):
         scope.look_again(_IN_TRANSITION)

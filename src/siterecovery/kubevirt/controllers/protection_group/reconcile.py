@@ -154,9 +154,8 @@ class Reconciler:
             if scope.desired is DesiredState.RUNNING:
                 raise
             scope.error = str(error)  # a stop is obeyed whatever else fails
-        if scope.authority.verdict not in (Verdict.ELSEWHERE, Verdict.SPLIT):
-            await phases.enrol(scope, self._cluster)
-            await phases.dismiss_former(scope, self._cluster, self._cache.labelled(scope.key))
+        await phases.enrol(scope, self._cluster)
+        await phases.dismiss_former(scope, self._cluster, self._cache.labelled(scope.key))
         if scope.authority.verdict is Verdict.HERE:
             await phases.hold(scope, self._cluster)
         await phases.drive(scope, self._cluster, placement)

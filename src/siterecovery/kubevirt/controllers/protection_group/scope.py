@@ -35,6 +35,8 @@ class MemberView:
     """The VM as this pass found it: another one in `vm` is what it has written."""
     told: Power | None = None
     waits: str = ""
+    foreign: bool = False
+    """A VM of that name which nobody has made this group's: it is not touched. Known after the phase that enrols."""
     waited: float = 0.0
     """Seconds for which it has been on its way to where it shall be, as this process has seen it."""
 
@@ -49,8 +51,12 @@ class MemberView:
 
     @property
     def counts(self) -> bool:
-        """Whether `currentState` looks at it: not what stays halted, nor a guest that has gone to rest by itself."""
-        return not (self.vm is not None and vms.is_excluded(self.vm)) and self.power is not Power.COMPLETED
+        """Whether `currentState` looks at it: not a stranger, nor what stays halted, nor a guest that has gone to rest by itself."""
+        return (
+            not self.foreign
+            and not (self.vm is not None and vms.is_excluded(self.vm))
+            and self.power is not Power.COMPLETED
+        )
 
     @property
     def halted_now(self) -> bool:
@@ -70,7 +76,7 @@ class MemberView:
     def wrongly_set(self) -> bool:
         """It runs at Manual without need, or without being held where it should be. To hold it one volume without quorum is enough; to let it go
         each must be seen to have its own."""
-        if self.vm is None or self.halted_now:
+        if self.vm is None or self.foreign or self.halted_now:
             return False
         known = [view.fenced for view in self.views.values() if view.exists]
         return (bool(known) and all(known)) if self.held else not self.fenced()
@@ -113,8 +119,8 @@ class MemberView:
             self.name,
             self.spec.priority,
             tuple(self.spec.depends_on),
-            passed=self.observed.halted or late,
-            moving=self.halted_now,
+            passed=self.foreign or self.observed.halted or late,
+            moving=self.foreign or self.halted_now,
         )
 
     def _will_be_manual(self) -> bool:

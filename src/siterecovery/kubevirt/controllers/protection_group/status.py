@@ -20,7 +20,7 @@ from siterecovery.kubevirt.crds.protection_group import (
 from siterecovery.kubevirt.domain import times
 from siterecovery.kubevirt.domain import virtual_machine as vms
 from siterecovery.kubevirt.domain.authority import Verdict
-from siterecovery.kubevirt.domain.names import GROUP_CONTROLLER
+from siterecovery.kubevirt.domain.names import GROUP_CONTROLLER, GROUP_LABEL
 from siterecovery.kubevirt.domain.resources import PROTECTION_GROUPS
 from siterecovery.kubevirt.domain.virtual_machine import Power
 
@@ -79,7 +79,7 @@ def row(member: MemberView) -> MemberStatus:
     phase = _PHASES[member.power]
     if member.vm is None and member.power is Power.STOPPED:
         phase = MemberPhase.MISSING
-    elif member.vm is not None and vms.is_excluded(member.vm):
+    elif member.foreign or (member.vm is not None and vms.is_excluded(member.vm)):
         phase = MemberPhase.EXCLUDED
     elif member.waits:
         phase = MemberPhase.WAITING
@@ -150,6 +150,8 @@ def ready(scope: Scope, state: CurrentState) -> Said:
         return READY, Truth.FALSE, "NotActiveHere", not_active_message(scope)
     if scope.desired is DesiredState.RUNNING and authority.verdict in (Verdict.UNKNOWN, Verdict.UNCLAIMED):
         return READY, Truth.FALSE, "AuthorityUnknown", unknown_message(scope)
+    if foreign := [member.name for member in scope.members if member.foreign]:
+        return READY, Truth.FALSE, "NotItsOwn", foreign_message(scope, foreign)
     missing = [member.name for member in scope.members if member.vm is None]
     if missing:
         return (
@@ -170,6 +172,13 @@ def not_active_message(scope: Scope) -> str:
     return (
         f"the group is active on {active} (epoch {scope.authority.claim.epoch}): nothing is started on {scope.here}."
         f" To move it here, create a Failover with targetCluster: {scope.here}"
+    )
+
+
+def foreign_message(scope: Scope, names: Sequence[str]) -> str:
+    return (
+        f"on {scope.here} there are virtual machines of these names which nobody has made this group's, so they are left alone: {_few(names)}."
+        f" Delete them, or label them {GROUP_LABEL}={scope.group.metadata.name}"
     )
 
 
@@ -302,7 +311,7 @@ def transitions(new: Status, before: Status) -> list[tuple[str, str, str]]:
 
 
 _ALARMS: Mapping[str, frozenset[str]] = {
-    READY: frozenset({"InvalidSpec", "SplitBrain", "NotActiveHere", "AuthorityUnknown", "MemberMissing"}),
+    READY: frozenset({"InvalidSpec", "SplitBrain", "NotActiveHere", "AuthorityUnknown", "MemberMissing", "NotItsOwn"}),
     REPLICATED: frozenset({"NotReplicated", "RequirementsUnmet", "OutOfSync"}),
     FENCED: frozenset({"NoQuorum"}),
 }
