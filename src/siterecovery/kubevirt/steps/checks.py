@@ -93,7 +93,7 @@ class CheckSplitBrain(MoveStep):
         for name in names:
             try:
                 claims[name] = self.world.claim_of(await reading.copy(self.world, name))
-            except (base.Unknown, Refused):
+            except (base.Unknown, base.BadAccess, Refused):
                 if name in (self.move.source, self.move.target):
                     raise
         highest = max(claim.epoch for claim in claims.values())

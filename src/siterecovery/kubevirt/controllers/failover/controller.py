@@ -172,7 +172,9 @@ class FailoverController:
             return _SOON
         except base.NotFound:
             return None
-        self.ended[str((obj.get("status") or {}).get("phase"))] += 1
+        phase = (obj.get("status") or {}).get("phase")
+        if phase:
+            self.ended[str(phase)] += 1
         return None
 
     async def _wait(self, obj: Object, why: str) -> float:
@@ -198,6 +200,7 @@ class FailoverController:
         fields: Object = {"phase": Phase.FAILED.value, "message": message, "completedAt": now}
         history = [*((obj.get("status") or {}).get("history") or ()), entry][-100:]
         await self._say(obj, fields | {"history": history})
+        self.ended[Phase.FAILED.value] += 1
         await self._recorder.record(obj, Phase.FAILED.value, message, WARNING)
 
     async def _say(self, obj: Object, fields: Object) -> None:
