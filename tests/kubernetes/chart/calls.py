@@ -20,6 +20,11 @@ VERBS = {
     "delete": ["delete"],
     "Informer": ["list", "watch"],
 }
+HELPERS = {
+    "mirror.py": {"_ensure": ["get", "create", "update"]},
+    "drills.py": {"_ensure": ["create"], "_delete": ["delete"], "made": ["list"]},
+}
+"""Functions of single files that are handed a kind."""
 KINDS = {name: value for name, value in vars(resources).items() if isinstance(value, Resource)}
 SHARED = ["clusters/authority.py", "clusters/events.py", "clusters/leases.py", "clusters/registry.py"]
 FAILOVER = [*SHARED, "clusters/nodes.py", "controllers/failover", "steps", "journal", "storage/drbd_operator"]
@@ -30,19 +35,24 @@ Call = tuple[str, str, str]
 def made(places: list[str]) -> set[Call]:
     """By the files and folders of one process. Calls whose kind is a variable are not seen: the tests name those."""
     files = [file for place in places for file in _files(SOURCE / place)]
-    return {call for file in files for node in ast.walk(ast.parse(file.read_text())) for call in _calls(node)}
+    return {
+        call
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text()))
+        for call in _calls(node, VERBS | HELPERS.get(file.name, {}))
+    }
 
 
 def _files(path: pathlib.Path) -> list[pathlib.Path]:
     return sorted(path.rglob("*.py")) if path.is_dir() else [path]
 
 
-def _calls(node: ast.AST) -> list[Call]:
+def _calls(node: ast.AST, verbs: dict[str, list[str]]) -> list[Call]:
     if not isinstance(node, ast.Call):
         return []
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     kinds = [KINDS[item.id] for item in node.args[:2] if isinstance(item, ast.Name) and item.id in KINDS]
-    if not kinds or (name not in VERBS and name != "call"):
+    if not kinds or (name not in verbs and name != "call"):
         return []
     if name == "call":  # an action, which is a PUT on a subresource
         action = node.args[3]
@@ -50,4 +60,4 @@ def _calls(node: ast.AST) -> list[Call]:
         return [(kinds[0].group, f"{kinds[0].plural}/{action.value}", "update")]
     part = next((keyword.value for keyword in node.keywords if keyword.arg == "subresource"), None)
     suffix = f"/{part.value}" if isinstance(part, ast.Constant) and part.value else ""
-    return [(kinds[0].group, kinds[0].plural + suffix, verb) for verb in VERBS[name]]
+    return [(kinds[0].group, kinds[0].plural + suffix, verb) for verb in verbs[name]]

@@ -11,7 +11,14 @@ from siterecovery.kubevirt.domain.resources import FAILOVERS, Object
 from siterecovery.kubevirt.pgctl.desk import Desk, Site
 
 CHECKS = frozenset(
-    {"acquire_lock", "locate_virtual_machines", "check_split_brain", "check_concurrent_safety", "check_replication"}
+    {
+        "acquire_lock",
+        "locate_virtual_machines",
+        "check_split_brain",
+        "check_concurrent_safety",
+        "check_replication",
+        "check_standby",
+    }
 )
 """Steps that change nothing, and may still refuse a Failover; a later one shows that it is under way."""
 

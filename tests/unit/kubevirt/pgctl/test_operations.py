@@ -2,6 +2,8 @@
 
 import json
 
+from siterecovery.kubevirt.flows import failover
+from siterecovery.kubevirt.pgctl import operation
 from unit.kubevirt.pgctl.ground import BEGUN, SPACE, SUCCEEDED, ago, steps
 
 
@@ -156,3 +158,8 @@ def test_watching_has_an_end(ground):
     result = ground.run("operations", "watch", "failover-pg-a-1", "--timeout", "5")
     assert result.exit_code == 1
     assert "pgctl operations watch failover-pg-a-1 --namespace site-recovery" in result.stderr
+
+
+def test_the_steps_that_may_refuse_are_the_flows_own():
+    """What pgctl takes for the beginning of a failover is what its controller takes for it."""
+    assert set(failover.CHECKS) == operation.CHECKS
