@@ -131,16 +131,14 @@ async def _ensure(cluster: base.Cluster, resource: Resource, obj: Object) -> Non
 
 
 async def delete_objects(world: World) -> None:
-    """VMs first; Unsettled until they are gone, since their disks are open before."""
-    for vm in await made(world, VIRTUAL_MACHINES):
-        await _delete(world.target, VIRTUAL_MACHINES, vm)
-    left = await made(world, VIRTUAL_MACHINES)
-    if left:
-        names = ", ".join(vm["metadata"]["name"] for vm in left[:5])
-        raise Unsettled(f"{names} of the test are still shutting down on {world.move.target}")
-    for resource in (PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES):
+    """VMs, claims, volumes: each kind when the one before is gone, since it is in use until then. Unsettled while one is still going."""
+    for resource in (VIRTUAL_MACHINES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES):
         for item in await made(world, resource):
             await _delete(world.target, resource, item)
+        left = await made(world, resource)
+        if left:
+            names = ", ".join(item["metadata"]["name"] for item in left[:5])
+            raise Unsettled(f"{resource.kind} {names} of the test are still being removed on {world.move.target}")
 
 
 async def _delete(cluster: base.Cluster, resource: Resource, obj: Object) -> None:
