@@ -35,6 +35,7 @@ from siterecovery.workflow.clock import Clock
 
 LOG = logging.getLogger(__name__)
 _TRY_AGAIN = 15.0
+_RACES = 4
 _FEW = 5
 
 
@@ -103,10 +104,22 @@ class Mirror:
         return (scope.other, scope.group.metadata.generation, scope.authority.claim, *members)
 
     async def _copy(self, scope: Scope) -> Copies:
+        """The controller there writes into the same objects: a lost race is run again at once."""
+        for left in reversed(range(_RACES)):
+            try:
+                return await self._once(scope)
+            except base.Conflict as error:
+                if not left:
+                    return Copies(None, str(error))
+        raise AssertionError("the last race is answered above")
+
+    async def _once(self, scope: Scope) -> Copies:
         try:
             peer = self._clusters.get(scope.other)
             work = Work(scope, self._clusters.local, peer, self._cache)
             problems = await work.run()
+        except base.Conflict:
+            raise
         except base.Unknown as error:
             return Copies(None, str(error))
         except base.ClusterError as error:
@@ -160,6 +173,8 @@ class Work:
         """What a cluster refuses for one member is told; what it does not answer ends the round."""
         try:
             yield
+        except base.Conflict:
+            raise
         except base.Refused as error:
             self.problems.append(f"{name}: {error}")
 
