@@ -15,10 +15,13 @@ from sandbox.processes import ProcessError
 
 _START_SECONDS = 120.0
 
-# What this world's stories need: claims are bound, dead nodes noticed and emptied, namespaces deleted, owned objects
-# collected, Deployments make Pods, the roles view and edit grow with what is installed. The rest would only cost memory.
+# What this world's stories need: claims are bound, and let go when nothing uses them (the API server protects them until then), dead
+# nodes noticed and emptied, namespaces deleted, owned objects collected, Deployments make Pods, the roles view and edit grow with what is
+# installed. The rest would only cost memory.
 _CONTROLLERS = (
     "persistentvolume-binder-controller",
+    "persistentvolumeclaim-protection-controller",
+    "persistentvolume-protection-controller",
     "node-lifecycle-controller",
     "taint-eviction-controller",
     "garbage-collector-controller",
