@@ -34,9 +34,9 @@ class Arrays(MockStorageDriver):
         self._state: Any = _InMemory()
         self.ground = ground
 
-    def replicate_now(self, replication: Replication, suffix: str, *, keep: bool) -> None:
+    def replicate_now(self, replication: Replication, suffix: str, *, keep: bool, again: bool = False) -> None:
         fresh = suffix not in self._group_snapshots(replication)
-        super().replicate_now(replication, suffix, keep=keep)
+        super().replicate_now(replication, suffix, keep=keep, again=again)
         if fresh:
             site = replication.source_site_id
             found = {name: self._content(site, name) for name in self.members(replication)}
@@ -124,10 +124,12 @@ class SeenArrays:
             replication.source_site_id, "schedule", lambda: self._arrays.set_schedule(replication, enabled=enabled)
         )
 
-    def replicate_now(self, replication: Replication, suffix: str, *, keep: bool) -> None:
+    def replicate_now(self, replication: Replication, suffix: str, *, keep: bool, again: bool = False) -> None:
         self._ground.look(self._sender, replication.target_site_id)
         self._at(
-            replication.source_site_id, "replicate", lambda: self._arrays.replicate_now(replication, suffix, keep=keep)
+            replication.source_site_id,
+            "replicate",
+            lambda: self._arrays.replicate_now(replication, suffix, keep=keep, again=again),
         )
 
     def recovery_point(self, replication: Replication, suffix: str) -> RecoveryPoint | None:

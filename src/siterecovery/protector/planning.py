@@ -19,6 +19,7 @@ from siterecovery.protector.peer.base import Peers
 from siterecovery.protector.steps.base import Recently, World
 from siterecovery.protector.store.base import Store, Transaction
 from siterecovery.workflow.flow import Flow
+from siterecovery.workflow.journal import State
 from siterecovery.workflow.step import Refused
 
 
@@ -67,10 +68,17 @@ class Planning:
             flow = cleanup.operation(world)
             return Job(operation, flow, CleanupClosing(operation, plan, flow))
         if operation.status in TERMINAL:
-            flow = settling.late_calls(world)
+            flow = settling.late_calls(world, taken_back=self._taken_back(operation_id))
             return Job(operation, flow, SettledClosing(operation, plan, flow))
         flow = self._flow(world)
         return Job(operation, flow, Closing(operation, plan, flow))
+
+    def _taken_back(self, operation_id: str) -> bool:
+        """Its claim was revoked on the target, so that no commit can follow, and all of it was undone."""
+        entries = self._store.run(lambda tx: {entry.step: entry for entry in tx.operations.entries(operation_id)})
+        revoked = entries.get("revoke_claim")
+        whole = all(entry.state is not State.UNDO_FAILED for entry in entries.values())
+        return whole and revoked is not None and (revoked.state, revoked.value) == (State.UNDONE, "undo")
 
     def _read(self, tx: Transaction, operation_id: str) -> tuple[Operation, Plan, dict[str, str], dict[str, str]]:
         operation = tx.operations.get(operation_id)

@@ -64,8 +64,9 @@ class ReplicationDriver(Protocol):
 
     def set_schedule(self, replication: Replication, *, enabled: bool) -> None: ...
 
-    def replicate_now(self, replication: Replication, suffix: str, *, keep: bool) -> None:
-        """Takes group snapshot `suffix` and sends it at once. `keep`: no retention policy reaps it, we destroy it ourselves."""
+    def replicate_now(self, replication: Replication, suffix: str, *, keep: bool, again: bool = False) -> None:
+        """Takes group snapshot `suffix` and sends it at once. `keep`: no retention policy reaps it, we destroy it ourselves. `again`: an earlier call
+        may have been applied, and is looked for first."""
         ...
 
     def recovery_point(self, replication: Replication, suffix: str) -> RecoveryPoint | None:

@@ -6,11 +6,13 @@ from siterecovery.protector.steps.settling import Settle
 from siterecovery.workflow.flow import Flow, Phase, attempt, sequence
 
 
-def late_calls(world: World) -> Flow:
+def late_calls(world: World, *, taken_back: bool) -> Flow:
     """The same look as at the end of the operation itself, under a name of its own: each time it is asked for, it is done anew. Servers are left as
-    they are: what was stopped late is put right at rest, by the duties."""
+    they are: what was stopped late is put right at rest, by the duties. Of an operation that was neither completed nor wholly taken back nobody knows
+    here whether the target has committed it: nothing of it is touched, a person looks."""
     name = f"settle_late_calls/{world.operation.late_calls}"
     moved = world.operation.type in (OperationType.FAILOVER, OperationType.FAILBACK)
-    undone = world.operation.status is not OperationStatus.COMPLETED
-    body = sequence(*([attempt(Settle(world, name, undone=undone))] if moved else []))
+    completed = world.operation.status is OperationStatus.COMPLETED
+    certain = moved and (completed or taken_back)
+    body = sequence(*([attempt(Settle(world, name, undone=not completed))] if certain else []))
     return Flow("settle_late_calls", body, (Phase("settle_late_calls"),), reversible=False)

@@ -72,7 +72,8 @@ class ReplicateNow(ProtectorStep):
 
     def do(self, call: Call) -> Answer:
         call.check()
-        self.world.driver.replicate_now(self.replication, self.snapshot, keep=self.keep)
+        again = call.attempt > 1
+        self.world.driver.replicate_now(self.replication, self.snapshot, keep=self.keep, again=again)
         return self._arrival()
 
     def look(self, call: Call) -> Answer | None:

@@ -70,9 +70,9 @@ class AsyncGroups:
             if enabled:
                 raise
 
-    def replicate_now(self, replication: Replication, suffix: str, *, keep: bool) -> None:
-        """After a lost answer: call it again."""
-        snapshots.take(self._array(replication.source_site_id), replication.group, suffix, keep=keep)
+    def replicate_now(self, replication: Replication, suffix: str, *, keep: bool, again: bool = False) -> None:
+        """After a lost answer: call it `again`."""
+        snapshots.take(self._array(replication.source_site_id), replication.group, suffix, keep=keep, again=again)
 
     def recovery_point(self, replication: Replication, suffix: str) -> RecoveryPoint | None:
         """One call while it is on its way, three once it is there; the replica's name is looked up once."""

@@ -42,9 +42,12 @@ class Members(Mapping[str, str]):
         return f"Members({'not read' if self._found is None else self._found})"
 
 
-def take(client: ArrayClient, group: str, suffix: str, *, keep: bool) -> None:
-    """Under a suffix of ours, so that the array refuses a second one, which would be another instant: then the first is looked for."""
+def take(client: ArrayClient, group: str, suffix: str, *, keep: bool, again: bool) -> None:
+    """Under a suffix of ours, so that the array refuses a second one, which would be another instant: then the first is looked for. `again`: it
+    may have been taken by an earlier call whose answer was lost, and is looked for first."""
     name = f"{group}.{names.check_suffix(suffix)}"
+    if again and _standing(client, name):
+        return
     try:
         client.once(
             "POST",

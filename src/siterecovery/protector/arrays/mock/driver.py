@@ -49,7 +49,7 @@ class MockStorageDriver:
             if enabled or replication.group in world.groups_on(replication.source_site_id):
                 _group(world, replication)["enabled"] = enabled
 
-    def replicate_now(self, replication: Replication, suffix: str, *, keep: bool) -> None:
+    def replicate_now(self, replication: Replication, suffix: str, *, keep: bool, again: bool = False) -> None:
         """It arrives at once, if the target lets it in."""
         with self._state.change() as world:
             group = _group(world, replication)
