@@ -1,6 +1,6 @@
 """`pgctl failover`, `failback`, `test` and `cleanup`: each makes one Failover and, when asked to, stays until it is over."""
 
-import contextlib
+import asyncio
 import dataclasses
 
 import click
@@ -179,15 +179,12 @@ class _Unseen:
 
 async def _waited(desk: Desk, operation: Operation, view: View, timeout: float) -> Operation:
     """Ctrl-C ends the waiting, not the operation."""
-    over = False
     try:
-        last = await followed(desk, operation, view, timeout)
-        over = True
-    finally:
-        with contextlib.suppress(OSError):  # the reader of a pipe may be gone
-            if not over:
-                click.echo(f"{operation.name} goes on: pgctl operations watch {operation.name}", err=True)
-    return last
+        return await followed(desk, operation, view, timeout)
+    except asyncio.CancelledError:
+        watch = f"pgctl operations watch {operation.name} --namespace {operation.namespace}"
+        click.echo(f"{operation.name} goes on: {watch}", err=True)
+        raise
 
 
 async def _made(desk: Desk, wanted: Wanted, told: Transcript | None) -> Operation:
@@ -214,7 +211,7 @@ async def _with_transcript(desk: Desk, wanted: Wanted, style: Style, timeout: fl
     told = Transcript(wanted.group, wanted.target, force=wanted.force, style=style, clock=desk.clock, echo=click.echo)
     try:
         operation = await _made(desk, wanted, told)
-        last = await followed(desk, operation, told, timeout)
+        last = await _waited(desk, operation, told, timeout)
     except Failure as error:
         told.failed(error.message)
         raise click.exceptions.Exit(error.exit_code) from error

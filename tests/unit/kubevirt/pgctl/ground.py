@@ -1,5 +1,6 @@
 """pgctl on clusters in memory: run a command line, see what it prints and with which code it ends."""
 
+import asyncio
 import datetime
 import pathlib
 
@@ -39,6 +40,7 @@ class PlayedClock:
         self.passed += seconds
         if self.deeds:
             self.deeds.pop(0)()
+        await asyncio.sleep(0)
 
 
 class AnsweringCluster(MemoryCluster):

@@ -1,6 +1,7 @@
 """`pgctl failover`, `failback`, `test` and `cleanup`."""
 
 import json
+import signal
 
 import pytest
 
@@ -189,3 +190,14 @@ def test_refused_credentials_are_exit_code_3(ground):
     result = ground.run("failover", "pg-a", "--to", "cluster2")
     assert result.exit_code == 3
     assert "credentials" in result.stderr
+
+
+@pytest.mark.parametrize("more", [("--wait",), ("--transcript", "crd")])
+def test_ctrl_c_ends_the_waiting_only(ground, more):
+    """Who stops waiting is told that the failover goes on and how to watch it again; nothing is deleted."""
+
+    ground.meanwhile(ground.says(BEGUN), lambda: signal.raise_signal(signal.SIGINT))
+    result = ground.run("failover", "pg-a", "--to", "cluster2", *more)
+    assert result.exit_code != 0
+    assert "goes on: pgctl operations watch failover-pg-a-1730404800 --namespace site-recovery" in result.stderr
+    assert len(ground.made()) == 1
