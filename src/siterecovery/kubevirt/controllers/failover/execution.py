@@ -34,6 +34,8 @@ from siterecovery.workflow.watch import Pace
 
 LOG = logging.getLogger(__name__)
 _RELOCK = 2.0
+_MARGIN = 120.0
+"""Seconds that KubeVirt and the group's controller may take besides the guests' own grace."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Execution:
     def __init__(self, ground: Ground, planned: Planned, obj: Object) -> None:
         self._ground = ground
         self._move = planned.move
-        self._group = planned.group
+        self._planned = planned
         self._object = obj
         self._hold: LedHold | None = None
         self._leaving = False
@@ -187,7 +189,7 @@ class Execution:
 
     def _made(self) -> World:
         ground, move = self._ground, self._move
-        backend = ((self._group["spec"].get("storage") or {}).get("backend")) or "linstor"
+        backend = ((self._planned.group["spec"].get("storage") or {}).get("backend")) or "linstor"
         sides = [ground.clusters.resolve(name) for name in (move.source, move.target)]
         return World(
             move=move,
@@ -197,8 +199,14 @@ class Execution:
             bridge=ground.bridge,
             clock=ground.clock,
             story=self._story,
-            settings=ground.rules.steps,
+            settings=self._settings(),
         )
+
+    def _settings(self) -> Settings:
+        """A guest that may take an hour to shut down gets its hour."""
+        settings = self._ground.rules.steps
+        stop = max(settings.limits.stop, self._planned.grace + _MARGIN)
+        return dataclasses.replace(settings, limits=dataclasses.replace(settings.limits, stop=stop))
 
     def _runner(self, journal: Journal) -> Runner:
         ground = self._ground

@@ -8,8 +8,10 @@ from siterecovery.kubevirt.controllers.failover.promises import Clusters
 from siterecovery.kubevirt.crds.failover import Failover
 from siterecovery.kubevirt.crds.kinds import problems
 from siterecovery.kubevirt.crds.protection_group import ProtectionGroup
-from siterecovery.kubevirt.domain.resources import PROTECTION_GROUPS, Object
+from siterecovery.kubevirt.domain import disks
+from siterecovery.kubevirt.domain.resources import PROTECTION_GROUPS, VIRTUAL_MACHINES, Object
 from siterecovery.kubevirt.steps.base import Move
+from siterecovery.kubevirt.steps.sight import member_names
 from siterecovery.workflow.step import Refused
 
 
@@ -25,6 +27,8 @@ class Planned:
     move: Move
     group: Object
     """The target's copy, for what does not change while the Failover runs."""
+    grace: float = 0.0
+    """Seconds the slowest of its guests may take to shut down."""
 
 
 async def plan(clusters: Clusters, obj: Object) -> Planned | NotHere:
@@ -37,7 +41,13 @@ async def plan(clusters: Clusters, obj: Object) -> Planned | NotHere:
         clusters.resolve(failover.spec.target_cluster)
     except UnknownCluster as error:
         raise Refused(str(error)) from error
-    return _placed(clusters, failover, await _group(clusters, failover))
+    found = _placed(clusters, failover, await _group(clusters, failover))
+    if isinstance(found, NotHere):
+        return found
+    machines = (await clusters.get(found.move.target).list(VIRTUAL_MACHINES, found.move.namespace)).items
+    names = member_names(found.group, machines)
+    grace = max((disks.grace(vm) for vm in machines if vm["metadata"]["name"] in names), default=0.0)
+    return dataclasses.replace(found, grace=grace)
 
 
 async def _group(clusters: Clusters, failover: Failover) -> Object:
