@@ -1,5 +1,6 @@
 """The chart, installed by Helm into real clusters: its Pods come up, have enough rights for the documented scenarios, and no more."""
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -141,25 +142,41 @@ def test_scenarios_3_and_4(
     assert complaints(installation) == []
 
 
+@contextlib.contextmanager
+def watched(shell: Shell, group: str) -> Iterator[Iterator[tuple[str, ...]]]:
+    """The rows of `kubectl get -w`, as they come."""
+    child = shell.start(f"exec kubectl get protectiongroup {group} -n $NS -w")
+    assert child.stdout is not None
+    try:
+        yield (tuple(line.split()) for line in child.stdout)
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
 def test_scenario_5(shell: Shell, stage: Stage) -> None:
     """desiredState is followed by real VMs: running, mixed, stopped, no VMI left, and running again."""
     group = stage.group("pg-a")
-    watch = shell.start("exec kubectl get protectiongroup pg-a -n $NS -w")
-    assert watch.stdout is not None
-    assert watch.stdout.readline().split() == ["NAME", "DESIRED", "CURRENT"]
-    assert watch.stdout.readline().split() == ["pg-a", "running", "running"]
     patch = "kubectl patch protectiongroup pg-a -n $NS --type=merge -p "
-    shell(patch + """'{"spec":{"desiredState":"stopped"}}'""")
-    group.until_state("stopped")
-    assert "No resources found" in shell("kubectl get vmi -n $NS")
-    shell(patch + """'{"spec":{"desiredState":"running"}}'""")
-    group.until_state("running")
-    watch.terminate()
-    printed, _ = watch.communicate(timeout=30)
+    with watched(shell, "pg-a") as rows:
+        assert next(rows) == ("NAME", "DESIRED", "CURRENT")
+        for row in rows:
+            if row == ("pg-a", "running", "running"):
+                break
+        shell(patch + """'{"spec":{"desiredState":"stopped"}}'""")
+        group.until_state("stopped")
+        assert "No resources found" in shell("kubectl get vmi -n $NS")
+        shell(patch + """'{"spec":{"desiredState":"running"}}'""")
+        group.until_state("running")
+        seen = []
+        for row in rows:
+            seen.append(row)
+            if row == ("pg-a", "running", "running"):
+                break
 
-    seen = list(dict.fromkeys(tuple(line.split()) for line in printed.splitlines()))
     down = [("pg-a", "stopped", "running"), ("pg-a", "stopped", "mixed"), ("pg-a", "stopped", "stopped")]
-    assert [row for row in seen if row in down] == down
+    assert [row for row in dict.fromkeys(seen) if row in down] == down
 
 
 def test_force_is_a_right_of_its_own(installation: Installation, shell: Shell, stage: Stage) -> None:

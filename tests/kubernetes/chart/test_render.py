@@ -22,9 +22,10 @@ BY_VARIABLE_GROUPS = {
     *((KUBEVIRT, kind, "get") for kind in ("virtualmachines", "virtualmachineinstances")),
     (OURS, "drbdvolumes", "list"),
 }
-# Of clusters/virtual_machines.py the failover's steps use `look` only; the clean-up of a test deletes claims and volumes in a loop.
+# Of clusters/virtual_machines.py the failover's steps use `look` only; the clean-up of a test deletes in a loop.
 BY_VARIABLE_FAILOVER = {
     (CORE, "pods", "list"),
+    (KUBEVIRT, "virtualmachines", "delete"),
     (CORE, "persistentvolumeclaims", "delete"),
     (CORE, "persistentvolumes", "delete"),
 }
