@@ -46,7 +46,7 @@ class FakeClouds:
         if not self.delegated:
             raise TokenRejected("The trust is gone.", remedy="Create it again.")
         return SimpleNamespace(
-            identity=SimpleNamespace(check=lambda: None),
+            identity=SimpleNamespace(check=lambda age=0.0: None),
             networks=SimpleNamespace(networks=lambda wanted: [("n1", "web")] if wanted in ("n1", "web") else []),
             compute=SimpleNamespace(flavor=lambda wanted: "f1" if wanted == "m1" else None),
         )

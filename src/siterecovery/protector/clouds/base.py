@@ -272,8 +272,8 @@ class Networks(Protocol):
 
 
 class Identity(Protocol):
-    def check(self) -> None:
-        """A token can be had (for the tenant: the trust works)."""
+    def check(self, age: float = 0.0) -> None:
+        """A token can be had (for the tenant: the trust works), now or at most `age` seconds ago."""
         ...
 
 

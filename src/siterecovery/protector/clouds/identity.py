@@ -17,15 +17,12 @@ from keystoneauth1.identity import v3
 from siterecovery.protector.clouds.errors import authenticating, translated
 from siterecovery.protector.clouds.retry import Kind
 from siterecovery.protector.clouds.session import SiteSession
-from siterecovery.protector.domain.errors import CloudRefused, TokenRejected
+from siterecovery.protector.domain.errors import CloudRefused, CloudUnreachable, TokenRejected
 from siterecovery.protector.domain.secret import Secret
 
 Version = tuple[int, int]
 WANTED = {"compute": ("2.1", "2.latest"), "block-storage": ("3.0", "3.latest"), "network": ("2.0", "2.latest")}
 """The major versions we speak, as (least, greatest)."""
-
-FRESH = 1.0
-"""Seconds for which a token that Keystone has just given needs no second opinion."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,13 +71,12 @@ class Actor:
                 self._auth.invalidate()
             return self.token()
 
-    def check(self) -> None:
-        """A fresh token can be had: one that is older than a second would hide that the trust is gone."""
+    def check(self, age: float = 0.0) -> None:
+        """A fresh token can be had: a cached one would hide that the trust is gone, unless it is at most `age` seconds old."""
         with self._lock:
-            self.token()
-            if time.monotonic() - self._seen[1] > FRESH:
+            if not self._seen[0] or time.monotonic() - self._seen[1] > age:
                 self._auth.invalidate()
-                self.token()
+            self.token()
 
     def endpoint(self, service_type: str) -> Endpoint:
         """From the catalog and the service's version document, read once."""
@@ -112,6 +108,9 @@ class Actor:
                 service=service_type,
                 remedy="Register it in Keystone's catalog, or correct region_name and interface in the configuration.",
             )
+        if found.api_version is None:
+            # the catalog's own word, when the service does not answer: below that URL may be nothing
+            raise CloudUnreachable(f"{service} does not say which versions it speaks.", service=service_type)
         return Endpoint(found.url.rstrip("/"), _pair(found.min_microversion), _pair(found.max_microversion))
 
 

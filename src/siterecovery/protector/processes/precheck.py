@@ -12,6 +12,8 @@ Limits = Callable[[str, str], tuple[dict[str, Any], dict[str, Any]]]
 """(site id, project id) → the absolute limits of Nova and of Cinder, as the project sees them."""
 
 ANY_PROJECT = ""
+JUST_NOW = 1.0
+"""Seconds. A request that has just signed in for its other questions need not do so twice."""
 
 
 class CloudPrecheck:
@@ -96,7 +98,7 @@ class CloudPrecheck:
 
     def delegated(self, site_id: str, project_id: str) -> Sequence[Unmet]:
         try:
-            self._clouds.tenant(site_id, project_id).identity.check()
+            self._clouds.tenant(site_id, project_id).identity.check(JUST_NOW)
         except TokenRejected as error:
             remedy = error.remedy or "Create the delegation again: openstack dr delegation create."
             return [Unmet("delegation.missing", error.detail, remedy)]
