@@ -229,7 +229,7 @@ class SettledClosing(Closing):
     def ended(self, result: Result) -> Change:
         for entry in result.failures:
             LOG.warning(
-                "operation %s: what came late could not be removed: %s Run operation cleanup for it.",
+                "operation %s: what came late could not be removed: %s Remove by hand what carries its id on the target.",
                 self.operation.id,
                 entry.error,
             )

@@ -7,9 +7,11 @@ from siterecovery.workflow.flow import Flow, Phase, attempt, sequence
 
 
 def late_calls(world: World, *, taken_back: bool) -> Flow:
-    """The same look as at the end of the operation itself, under a name of its own: each time it is asked for, it is done anew. Servers are left as
-    they are: what was stopped late is put right at rest, by the duties. Of an operation that was neither completed nor wholly taken back nobody knows
-    here whether the target has committed it: nothing of it is touched, a person looks."""
+    """The same look as at the end of the operation itself, under a name of its own: each time it is asked for, it is done anew. The source's
+    servers are left as they are: what was stopped late is put right at rest, by the duties.
+
+    Of an operation that was neither completed nor wholly taken back nobody knows here whether the target has committed it: nothing of it is
+    touched, a person looks."""
     name = f"settle_late_calls/{world.operation.late_calls}"
     moved = world.operation.type in (OperationType.FAILOVER, OperationType.FAILBACK)
     completed = world.operation.status is OperationStatus.COMPLETED

@@ -249,15 +249,19 @@ class CopyOut(ProtectorStep):
         return tagged[0] if tagged else self._untagged(call)
 
     def _untagged(self, call: Call) -> ArrayVolume | None:
-        """A copy that was made before the array went away and never tagged bears this operation's name. It is tagged now: a driver destroys only
-        what carries a tag of ours."""
-        driver, target = self.world.driver, self.world.target
-        named = driver.volume(target, self.array_name)
-        if named is None or named.tags or named.destroyed or named.connected:
-            return None
-        call.check()
-        driver.tag(target, [named.name], self.world.tags(call, epoch_of(call)))
+        """It is tagged now: a driver destroys only what carries a tag of ours."""
+        named = untagged_copy(self.world, self.array_name)
+        if named is not None:
+            call.check()
+            self.world.driver.tag(self.world.target, [named.name], self.world.tags(call, epoch_of(call)))
         return named
+
+
+def untagged_copy(world: World, name: str) -> ArrayVolume | None:
+    """An unused copy of this operation that has its name and no tags: they are a second call, which the array's loss or a frozen engine prevented."""
+    found = world.driver.volume(world.target, name)
+    used = found is None or found.tags or found.destroyed or found.connected
+    return None if used else found
 
 
 def epoch_of(call: Call) -> int:

@@ -7,6 +7,7 @@ from siterecovery.protector.clouds.base import KEY
 from siterecovery.protector.domain.member import CopyState, Member
 from siterecovery.protector.steps.base import ProtectorStep, World
 from siterecovery.protector.steps.guards import newer_on_array
+from siterecovery.protector.steps.replication import untagged_copy
 from siterecovery.protector.steps.volumes import let_go
 from siterecovery.workflow.step import Call, OnFailure, Outcome, Unsettled
 
@@ -83,8 +84,8 @@ class Settle(ProtectorStep):
         driver, target = self.world.driver, self.world.target
         for volume in self.world.plan.volumes:
             name = self.world.array_name(self.world.volume_index(volume))
-            found = driver.volume(target, name)
-            if found is None or found.destroyed or found.tags or found.connected or found.id in kept:
+            found = untagged_copy(self.world, name)
+            if found is None or found.id in kept:
                 continue
             call.check()
             driver.tag(target, [name], {"group": self.world.plan.group.id, "operation": self.world.operation.id})

@@ -63,7 +63,7 @@ class ArrayClient:
             headers={"User-Agent": settings.user_agent},
             timeout=timeout,
         )
-        self._headers, self._limits = dict(self._http.headers), timeout.as_dict()
+        self._headers, self._timeouts = dict(self._http.headers), timeout.as_dict()
         expected = _of(settings.array_ids, self.url)
         self._session = ArraySession(self._http, self.url, token, settings.rest_ceiling, expected)
 
@@ -134,7 +134,7 @@ class ArrayClient:
         content = None if method in ("GET", "DELETE") else json.dumps({} if body is None else body).encode()
         headers = {**self._headers, "x-auth-token": session} | ({"Content-Type": "application/json"} if content else {})
         url = f"{self.url}{path}?{encode(query)}" if query else f"{self.url}{path}"
-        request = httpx.Request(method, url, content=content, headers=headers, extensions={"timeout": self._limits})
+        request = httpx.Request(method, url, content=content, headers=headers, extensions={"timeout": self._timeouts})
         with self._slots, translated(self.url, f"{method} {path}"):
             changing = tls.CHANGING.set(method != "GET")
             try:
