@@ -2,6 +2,8 @@
 
 import pytest
 
+from sandbox.clock import Clock
+from sandbox.history import History
 from sandbox.kubernetes.agent.guests import ENDED, Guest, Guests
 from sandbox.kubernetes.agent.machines import Machines, Times
 
@@ -62,3 +64,19 @@ def test_asked_for_boot_failures_happen_so_often() -> None:
     machines = Machines(["node1"])
     machines.boot_failures["shop/web"] = 2
     assert [machines.fails_boot("shop/web") for _ in range(3)] == [True, True, False]
+
+
+def test_what_executes_is_written_down() -> None:
+    """A guest's beginning and its end are told once each, with its node and what it had last written; one that never ran leaves no word."""
+    history = History(Clock(lambda: 5.0))
+    guests = Guests(history.of("cluster1"))
+    one, other = guest("1"), guest("2")
+    guests.by_uid = {"1": one, "2": other}
+    guests.begin(one)
+    one.disks = {"pvc-1": 7}
+    guests.lose("node1")
+    guests.cease(one, "again")
+
+    told = [(event["event"], event["name"], event["site"], event["detail"]["disks"]) for event in history.as_json()]
+
+    assert told == [("started", "shop/web", "cluster1", {}), ("stopped", "shop/web", "cluster1", {"pvc-1": 7})]

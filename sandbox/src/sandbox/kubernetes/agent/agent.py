@@ -8,6 +8,8 @@ from collections import defaultdict
 
 from aiohttp import web
 
+from sandbox.clock import Clock
+from sandbox.history import History
 from sandbox.http import serve
 from sandbox.kubernetes.agent import control, door
 from sandbox.kubernetes.agent.api import Api
@@ -36,7 +38,8 @@ class Agent:
         """Inside the event loop it will run on."""
         self.settings = settings
         self.machines = Machines(settings.nodes)
-        self.guests = Guests()
+        self.history = History(Clock())
+        self.guests = Guests(self.history.of(settings.cluster))
         tls = ssl.create_default_context(cafile=settings.authority)
         self._handler_api = Api(settings.server, tls, settings.handler.token if settings.handler else "")
         known = ssl.create_default_context(cafile=settings.authority)

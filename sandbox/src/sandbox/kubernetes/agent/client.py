@@ -30,6 +30,11 @@ class AgentControl:
         found: list[dict[str, Any]] = self.state()["guests"].get(f"{namespace}/{vm}", [])
         return found
 
+    def history(self, since: int = 0) -> list[dict[str, Any]]:
+        """When guests began and ceased to execute (`sandbox.history`), from event number `since` on."""
+        events: list[dict[str, Any]] = post(f"{self.url}/history?since={since}", {}, "GET")
+        return events
+
     def set(self, **seconds: float) -> None:
         """Times: boot, stop, pod, write."""
         post(f"{self.url}/times", seconds)

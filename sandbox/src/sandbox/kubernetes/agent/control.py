@@ -7,6 +7,7 @@ POST /nodes/{name}                        {"mode": alive | mute | dead}
 POST /site                                {"power": on | off}
 POST /reset                               no delays, no faults, every node alive
 GET  /state
+GET  /history                             when guests began and ceased to execute, for checkers (`?since=NUMBER` for what came later)
 """
 
 from __future__ import annotations
@@ -57,7 +58,11 @@ def make_app(agent: Agent) -> web.Application:
     async def state(request: web.Request) -> web.Response:
         return web.json_response(agent.state())
 
+    async def history(request: web.Request) -> web.Response:
+        return web.json_response(agent.history.as_json(int(request.query.get("since", "0"))))
+
     app.router.add_get("/state", state)
+    app.router.add_get("/history", history)
     add("/times", routes.times)
     add("/guests/{namespace}/{vm}", routes.guest)
     add("/guests/{namespace}/{vm}/boot-failures", routes.fail_boots)

@@ -1,10 +1,12 @@
-"""The guests: what runs on a machine, whatever the API server believes."""
+"""The guests: what runs on a machine, whatever the API server believes, and what has run there."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from sandbox.history import Note, unwritten
 
 BOOTING, RUNNING, ENDED = "booting", "running", "ended"
 CRASH, POWEROFF = "crash", "poweroff"
@@ -17,7 +19,7 @@ class Guest:
     """One run of one VM on one node; `vm` is namespace/name, `uid` that of its VirtualMachineInstance. Times are monotonic seconds.
 
     hung: ignores shutdown and is killed at the end of its grace period. stuck: cannot even be killed, as a process waiting
-    for its disk. silent: its agent does not answer. `disks` maps a volume to the last generation written.
+    for its disk. silent: its agent does not answer. executes: it may write. `disks` maps a volume to the last generation written.
     """
 
     vm: str
@@ -30,6 +32,7 @@ class Guest:
     exit_code: int = 0
     deed: str = ""
     paused: bool = False
+    executes: bool = False
     hung: bool = False
     stuck: bool = False
     silent: bool = False
@@ -75,11 +78,26 @@ class Guest:
 
 
 class Guests:
-    """All of them by the uid of their instance, so that two copies of one VM are two; and the uids of those that died with their node."""
+    """All of them by the uid of their instance, so that two copies of one VM are two; and the uids of those that died with their node.
 
-    def __init__(self) -> None:
+    When each began and ceased to execute is written down with `note`, for checkers: `guest started` and `guest stopped`, with its volumes and
+    the generation it had last written to each."""
+
+    def __init__(self, note: Note = unwritten) -> None:
         self.by_uid: dict[str, Guest] = {}
         self.lost: set[str] = set()
+        self._note = note
+
+    def begin(self, guest: Guest) -> None:
+        """It executes from now on."""
+        guest.state, guest.executes = RUNNING, True
+        self._note("guest", "started", guest.uid, guest.vm, node=guest.node, disks=dict(guest.disks))
+
+    def cease(self, guest: Guest, why: str) -> None:
+        """It executes no more. Said before its disks are closed, so that whoever opens them next is not beside it."""
+        if guest.executes:
+            self._note("guest", "stopped", guest.uid, guest.vm, node=guest.node, disks=dict(guest.disks), reason=why)
+        guest.executes = False
 
     def of(self, vm: str) -> Iterator[Guest]:
         """Every run of a VM that has not ended; more than one only where something went badly wrong."""
@@ -91,11 +109,12 @@ class Guests:
 
     def running(self) -> list[Guest]:
         """Those that execute: they write."""
-        return [guest for guest in self.by_uid.values() if guest.state == RUNNING and not guest.paused]
+        return [guest for guest in self.by_uid.values() if guest.executes and not guest.paused]
 
     def lose(self, node: str) -> None:
         """The node's power is gone."""
         for guest in self.on(node):
             if guest.state != ENDED:
                 self.lost.add(guest.uid)
+            self.cease(guest, "power")
             del self.by_uid[guest.uid]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from sandbox.kubernetes.agent.api import Api
 from sandbox.kubernetes.agent.conditions import condition, is_true, merged, now
 from sandbox.kubernetes.agent.disks import DiskRefused, Disks
-from sandbox.kubernetes.agent.guests import CRASH, ENDED, RUNNING, Guest, Guests
+from sandbox.kubernetes.agent.guests import CRASH, ENDED, Guest, Guests
 from sandbox.kubernetes.agent.machines import Machines
 from sandbox.kubernetes.agent.tables import Table, key_of
 from sandbox.kubernetes.client import Object
@@ -66,6 +66,7 @@ class Handler:
         """A guest whose instance is gone ends with its launcher; on a node that does not answer it lives on."""
         for guest in list(self._guests.by_uid.values()):
             if guest.vm == vm and guest.uid != uid and self._machines.answers(guest.node) and not guest.stuck:
+                self._guests.cease(guest, "its instance is gone")
                 await self._disks.close(guest)
                 self._guests.by_uid.pop(guest.uid, None)
 
@@ -100,7 +101,8 @@ class Handler:
         return guest
 
     async def _run(self, instance: Object, guest: Guest, pod: Object) -> None:
-        guest.state, guest.paused = RUNNING, instance["spec"].get("startStrategy") == "Paused"
+        guest.paused = instance["spec"].get("startStrategy") == "Paused"
+        self._guests.begin(guest)
         address = pod["status"].get("podIP")
         devices = instance["spec"].get("domain", {}).get("devices", {})
         interfaces = [
@@ -134,7 +136,7 @@ class Handler:
         """The agent was started anew and has no memory: what is said to run runs, with its disks open, unless they are refused."""
         metadata, status = instance["metadata"], instance["status"]
         pod_uid = pod["metadata"]["uid"] if pod else ""
-        guest = Guest(key_of(instance), metadata["uid"], pod_uid, status["nodeName"], state=RUNNING)
+        guest = Guest(key_of(instance), metadata["uid"], pod_uid, status["nodeName"])
         guest.paused = is_true(status, "Paused")
         self._guests.by_uid[guest.uid] = guest
         if guest.uid not in self._guests.lost:
@@ -143,6 +145,8 @@ class Handler:
             except DiskRefused as error:
                 _log.warning("%s cannot go on: %s", guest.vm, error)
                 guest.state, guest.exit_code = ENDED, 1
+                return guest
+            self._guests.begin(guest)
         return guest
 
     async def _shut_down(self, instance: Object, guest: Guest) -> float | None:
@@ -167,6 +171,7 @@ class Handler:
 
     async def _end(self, instance: Object, guest: Guest, *, failed: bool) -> None:
         """The guest is over: its disks are closed before anybody may think that they are."""
+        self._guests.cease(guest, "failed" if failed else "shut down")
         await self._disks.close(guest)
         guest.state, guest.exit_code = ENDED, int(failed)
         await self._write(instance, "Failed" if failed else "Succeeded")
