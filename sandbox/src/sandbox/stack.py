@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import contextlib
-import fcntl
 import io
 import json
 import os
@@ -17,59 +15,31 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sandbox import seed
-from sandbox.processes import Process, ProcessError, Registry
+from sandbox.processes import Process, ProcessError
+from sandbox.statedir import StateDirectory
 
 _START_SECONDS = 60.0
 _PAUSE_SECONDS = 0.1
 WORLD = "world"
 
 
-class Stack:
+class Stack(StateDirectory):
     """The world and the Protectors of one state directory."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state.resolve()
-        self.registry = Registry(self.state)
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """What the world said about itself (ProcessError when there is none)."""
-        file = self.state / "world.json"
-        if not file.exists():
-            raise ProcessError(f"there is no world in {self.state}; `sandbox up` makes one")
-        content: dict[str, Any] = json.loads(file.read_text())
-        return content
-
-    @property
-    def logs(self) -> Path:
-        """Where every process writes."""
-        return self.registry.logs
 
     def up(self, config: Path | None, *, workload: bool, protectors: bool) -> None:
         """Start what is not running; what needs another part waits for it."""
-        with self._alone():
+        with self.alone():
             self._start_world(config)
             if workload:
                 post(f"{self.description['control']}/workload", {})
             if protectors:
                 self._start_protectors()
             self._write_environment()
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One `up` or `down` at a time: two would each start what the other has not written down yet."""
-        self.state.mkdir(parents=True, exist_ok=True)
-        with (self.state / "lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ProcessError(f"another `sandbox up` or `down` is at work in {self.state}; wait for it") from error
-            yield
 
     def _start_world(self, config: Path | None) -> None:
         """Unless it runs. A world lives in memory: when it died, what its Protectors remember is of a world that is gone."""
@@ -167,7 +137,7 @@ class Stack:
 
     def down(self) -> list[str]:
         """Stop exactly what `up` started, the world last; returns the names of what still ran."""
-        with self._alone():
+        with self.alone():
             return self._clear_away()
 
     def _clear_away(self) -> list[str]:

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
 import os
-import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
+from sandbox.demo.house import Ended, only_one_demo, signals_end_it
 from sandbox.demo.screen import RED, Screen
 from sandbox.demo.stage import stage
 from sandbox.demo.story import Story
 from sandbox.demo.verdicts import Outcome
 from sandbox.processes import ProcessError
-
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Ended(BaseException):
-    """Somebody ended the demo by a signal; a BaseException, so that nothing between takes it for a failure."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.number = number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     """0 when every comparison held, 1 when not or when something failed, 128 + n when signal n ended it."""
     state: Path = arguments.state
     screen = Screen(sys.stdout)
-    with _only_one(state), _signals_end_it():
+    with only_one_demo(state), signals_end_it():
         try:
             outcome = _play(state, screen)
         except Ended as ended:
@@ -78,34 +64,3 @@ def _sum_up(state: Path, screen: Screen, outcomes: list[Outcome], error: Process
         screen.line(f"Stopped early: {error}", RED)
     screen.line(f"Everything has been stopped. Logs of all processes: {state / 'logs'}")
     screen.line("To play yourself: make sandbox-up, then follow docs/tutorial.md")
-
-
-@contextlib.contextmanager
-def _only_one(state: Path) -> Iterator[None]:
-    """A second demo would clear the first one's stage."""
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "demo.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ProcessError(f"a demo plays in {state} already; wait for it, or give another --state") from error
-        yield
-
-
-@contextlib.contextmanager
-def _signals_end_it() -> Iterator[None]:
-    """The first signal ends the play; while the stage is cleared, further ones change nothing."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        for each in _ENDINGS:
-            signal.signal(each, signal.SIG_IGN)
-        raise Ended(number)
-
-    # What is ignored already (nohup, a background job) stays ignored.
-    heeded = [number for number in _ENDINGS if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, end) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -8,17 +8,15 @@ import re
 import shlex
 import shutil
 import string
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sandbox.demo.follow import CommandFailed, follow
 from sandbox.demo.screen import Screen
 from sandbox.demo.witness import Witness
-from sandbox.processes import ProcessError
 from sandbox.stack import Stack, environment, post, program
 
 # Slow enough that the progress of a move can be watched, quick enough that nobody leaves. Seconds.
@@ -29,10 +27,6 @@ LATENCY: Mapping[str, float] = {
     "delete": 0.5,
     "transfer": 1.0,
 }
-
-
-class CommandFailed(ProcessError):
-    """A command that had to succeed did not; the message has what it said."""
 
 
 class Stage:
@@ -56,27 +50,10 @@ class Stage:
         """Show and run a command; its exit status and its output as text."""
         self.screen.command(command)
         words = [string.Template(word).substitute(self._shell) for word in shlex.split(command)]
-        code, output = self._follow([program(words[0]), *words[1:]])
+        code, output = follow([program(words[0]), *words[1:]], self.screen, self._environment())
         if not output.strip():
             self.screen.aside("(nothing)")
         return code, output
-
-    def _follow(self, command: list[str]) -> tuple[int, str]:
-        """A live progress bar needs the terminal itself as standard error; without one both go the same way, in order."""
-        errors = None if sys.stderr.isatty() else subprocess.STDOUT
-        lines: list[str] = []
-        with subprocess.Popen(
-            command, env=self._environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as process:
-            try:
-                for line in process.stdout or ():
-                    if line.strip():
-                        self.screen.line(line.rstrip("\n"))
-                    lines.append(line)
-            except BaseException:  # Ctrl-C above all: whoever pressed it sees it; the command must not outlive us.
-                process.terminate()
-                raise
-        return process.returncode, "".join(lines)
 
     def _environment(self) -> dict[str, str]:
         """What `source .sandbox/env` gives: a cloud configured in the surrounding shell must not be touched by a demo."""

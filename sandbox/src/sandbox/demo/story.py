@@ -6,8 +6,9 @@ import re
 from datetime import datetime
 
 from sandbox.demo import verdicts
+from sandbox.demo.follow import CommandFailed
 from sandbox.demo.movement import Movement
-from sandbox.demo.stage import CommandFailed, Stage, field
+from sandbox.demo.stage import Stage, field
 from sandbox.demo.verdicts import VMS, VOLUMES, Outcome
 from sandbox.stack import api_name, engine_name
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from sandbox.demo.follow import CommandFailed
 from sandbox.demo.screen import broken
-from sandbox.demo.stage import CommandFailed, field
+from sandbox.demo.stage import field
 from sandbox.demo.story import recovery_point
 
 TABLE = """\
