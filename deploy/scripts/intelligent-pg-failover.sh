@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Moves a protection group to another cluster and tells only what matters on the way: warnings, phases, the end.
-# Everything is done by pgctl (PGCTL names another one); this only knows the shorter spelling of the target.
+# Moves a protection group to another cluster by a Failover object, and follows it until it is over. Everything is done by pgctl (PGCTL
+# names another one); this only knows the shorter spelling of the target.
+# One file under two names: as intelligent-pg-failover-crd.sh it also says what it looks at and creates, as
+# intelligent-pg-failover.sh only what matters on the way: warnings, phases, the end.
 set -euo pipefail
 
 usage() {
@@ -27,9 +29,14 @@ for argument in "$@"; do
 done
 [[ -n $target && ${#arguments[@]} -gt 0 && ${arguments[0]} != -* ]] || usage
 
+case ${0##*/} in
+  *-crd.sh) transcript=crd ;;
+  *) transcript=direct ;;
+esac
+
 pgctl=${PGCTL:-pgctl}
 if ! command -v "$pgctl" >/dev/null; then
   echo "[ERROR] $pgctl is not installed, or not on the PATH" >&2
   exit 127
 fi
-exec "$pgctl" failover "${arguments[@]}" --to "$target" --transcript direct
+exec "$pgctl" failover "${arguments[@]}" --to "$target" --transcript "$transcript"
