@@ -21,7 +21,7 @@ INVARIANTS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """`invariant` is a key of `INVARIANTS`; `what` names the thing with its id and says what is wrong with it."""
+    """`invariant` is a key of the report's `invariants`; `what` names the thing with its id and says what is wrong with it."""
 
     invariant: str
     what: str
@@ -29,11 +29,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """`looked` counts what was seen by kind; `unseen` names what could not be looked at. Neither is a finding."""
+    """`looked` counts what was seen by kind; `unseen` names what could not be looked at. Neither is a finding. `invariants` were asked."""
 
     findings: tuple[Finding, ...]
     looked: Mapping[str, int] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
+    invariants: Mapping[str, str] = field(default_factory=lambda: INVARIANTS)
 
     @property
     def ok(self) -> bool:
@@ -45,7 +46,7 @@ class Report:
         lines = ["Looked at " + ", ".join(f"{count} {kind}" for kind, count in self.looked.items())]
         lines += [f"NOT LOOKED AT: {what}" for what in self.unseen]
         fine = "unsure" if self.unseen else "holds"
-        for name, sentence in INVARIANTS.items():
+        for name, sentence in self.invariants.items():
             broken = [finding.what for finding in self.findings if finding.invariant == name]
             lines.append(f"{'BROKEN' if broken else fine:<6}  {sentence}")
             lines += [f"        - {what}" for what in broken]
