@@ -7,7 +7,7 @@ DEV := hypothesis import-linter mypy openstacksdk pylint pytest pytest-timeout p
 PACKAGES := src/siterecovery clients/python-protectorclient/src/protectorclient sandbox/src/sandbox
 
 .PHONY: setup demo test test-scenarios test-crashes test-kubernetes kube lint format bench contract-venv test-real sandbox-up sandbox-down
-.PHONY: kubernetes-up kubernetes-down clean
+.PHONY: demo-kubernetes kubernetes-up kubernetes-down clean
 
 setup: $(VENV)/.ready
 
@@ -60,9 +60,13 @@ kube: setup
 test-kubernetes: kube
 	$(BIN)/pytest -q tests/kubernetes
 
-# Three clusters to play with, detached: source .sandbox/kubernetes/env
+# The documented scenarios on three clusters, then the first cluster is lost and comes back.
+demo-kubernetes: setup
+	@$(BIN)/sandbox kubernetes demo
+
+# Three clusters with Site Recovery and two groups of VMs to play with, detached: cd .sandbox/kubernetes && source env
 kubernetes-up: setup
-	@$(BIN)/sandbox kubernetes up
+	@$(BIN)/sandbox kubernetes up --site-recovery
 
 kubernetes-down: setup
 	@$(BIN)/sandbox kubernetes down

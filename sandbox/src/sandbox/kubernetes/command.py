@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 
 from sandbox.kubernetes import served, verbs
+from sandbox.kubernetes.attached import AttachedWorld
+from sandbox.kubernetes.demo import command as demo
 from sandbox.kubernetes.detached import Detached
+from sandbox.kubernetes.playground import populate
+
+_TRY_BARE = "Then `kubectl --context cluster2 get vm -A`, `virtctl`, `helm`."
+_TRY = """Then, for example:
+  kubectl get protectiongroups -n site-recovery -o wide      what is protected, and where it runs
+  pgctl status                                               every cluster, controller and group
+  ./intelligent-pg-failover-crd.sh pg-a --to-cluster2        move a group there ...
+  pgctl failback pg-a --wait                                 ... and home again
+  sandbox kubernetes fault power-off cluster1                lose the first cluster; power-on brings it back
+  pgctl failover pg-a --to cluster2 --type unplanned --confirm-source-down --wait
+  pgctl operations list                                      what was done, and how it ended
+docs/tutorial-kubernetes.md goes on from here. To end everything: make kubernetes-down"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """up, down, status, fault, world."""
+    """demo, up, down, status, fault, world."""
     commands = parser.add_subparsers(dest="kubernetes", required=True, metavar="COMMAND")
     for name, run, text in (
+        ("demo", _demo, "watch the documented scenarios and a lost cluster"),
         ("up", _up, "cluster1, cluster2 and the quorum cluster, detached"),
         ("down", _down, "end them"),
         ("status", _status, "what runs, and where"),
@@ -30,19 +46,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="their directory (default: SANDBOX_KUBERNETES or .sandbox/kubernetes)",
         )
         command.set_defaults(run=run)
+        if name == "up":
+            command.add_argument(
+                "--site-recovery", action="store_true", help="with Site Recovery installed and two groups of VMs"
+            )
         if name == "fault":
             verbs.add_arguments(command)
+
+
+def _demo(parsed: argparse.Namespace) -> int:
+    return demo.run(parsed.state / "demo")
 
 
 def _up(parsed: argparse.Namespace) -> int:
     detached = Detached(parsed.state)
     print("Starting what does not run yet; half a minute and 3 GB ...", flush=True)
-    detached.up(say=lambda line: print(line, flush=True))
+    detached.up(say=_say)
+    if parsed.site_recovery:
+        with contextlib.closing(AttachedWorld(detached.state)) as world:
+            populate(world, detached.state, _say)
     _status(parsed)
-    print(
-        f"\nTo use them:  source {detached.state / 'env'}   then `kubectl --context cluster2 get vm -A`, `virtctl`, `helm`"
-    )
+    print(f"\nTo use them:  cd {detached.state} && source env")
+    print(_TRY if parsed.site_recovery else _TRY_BARE)
     return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _down(parsed: argparse.Namespace) -> int:
@@ -69,6 +99,7 @@ def _status(parsed: argparse.Namespace) -> int:
 
 def _fault(parsed: argparse.Namespace) -> int:
     verbs.run(parsed, Detached(parsed.state))
+    print("done")
     return 0
 
 

@@ -12,11 +12,15 @@ from sandbox.kubernetes.served import VERBS
 from sandbox.processes import ProcessError
 from sandbox.stack import post
 
+# null gives the taints back to DRBD's own judgement.
+QUORUM = {"lose-quorum": ["drbd.linbit.com/lost-quorum"], "regain-quorum": None}
+
 _EPILOG = """examples:
   sandbox kubernetes fault power-off cluster1                  the site is gone, with its guests and its API
   sandbox kubernetes fault node cluster1 cluster1-node1 dead   one machine; `alive` brings it back
   sandbox kubernetes fault guest cluster1 default/web hang     a guest that ignores shutdown
   sandbox kubernetes fault times cluster2 boot=20 stop=60      slow guests
+  sandbox kubernetes fault lose-quorum cluster2                taints, put back as fast as they are removed
   sandbox kubernetes fault cut cluster1 cluster2               replication between the sites; `heal` mends it
 """
 
@@ -38,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     times = verbs.add_parser("times", help="how long things take")
     times.add_argument("cluster")
     times.add_argument("times", nargs="+", metavar="NAME=SECONDS", type=_time)
+    for verb in QUORUM:
+        verbs.add_parser(
+            verb, help="quorum taints on every node of a cluster, kept there; or not any more"
+        ).add_argument("cluster")
     for verb in ("cut", "heal"):
         link = verbs.add_parser(verb, help=f"{verb} the link between two sites' disks")
         link.add_argument("cluster")
@@ -54,6 +62,9 @@ def run(parsed: argparse.Namespace, detached: Detached) -> None:
             post(f"{_agent(world, parsed.cluster)}/guests/{parsed.vm}", {"do": parsed.deed})
         case "times":
             post(f"{_agent(world, parsed.cluster)}/times", dict(parsed.times))
+        case "lose-quorum" | "regain-quorum":
+            for node in _plane(world, parsed.cluster)["nodes"]:
+                post(f"{world['storage']}/drbd/taints/{node}", {"keys": QUORUM[parsed.verb]})
         case "cut" | "heal":
             post(f"{world['storage']}/links/{parsed.verb}", {"sites": [parsed.cluster, parsed.other]})
         case verb:
@@ -61,9 +72,14 @@ def run(parsed: argparse.Namespace, detached: Detached) -> None:
 
 
 def _agent(world: dict[str, Any], cluster: str) -> str:
+    return str(_plane(world, cluster)["agent"])
+
+
+def _plane(world: dict[str, Any], cluster: str) -> dict[str, Any]:
     if cluster not in world["planes"]:
         raise ProcessError(f"there is no cluster {cluster}; there are {', '.join(world['planes'])}")
-    return str(world["planes"][cluster]["agent"])
+    plane: dict[str, Any] = world["planes"][cluster]
+    return plane
 
 
 def _vm(text: str) -> str:
