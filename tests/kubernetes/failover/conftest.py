@@ -26,9 +26,28 @@ def group_controllers(ready_planes, tmp_path_factory):
         controller.stop()
 
 
+@pytest.fixture(scope="session")
+def ready_light_world(light_world):
+    install(list(light_world))
+    return light_world
+
+
+@pytest.fixture(scope="session")
+def light_group_controllers(ready_light_world, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("light-groups")
+    flags = ("--linstor", ready_light_world.storage.linstor, *PACE)
+    made = [Controller(plane, directory, *flags) for plane in ready_light_world.clusters]
+    for controller in made:
+        controller.start()
+    yield made
+    for controller in made:
+        controller.stop()
+
+
 @pytest.fixture
 def controller(ready_planes, group_controllers, tmp_path):
-    made = FailoverController(ready_planes.quorum, tmp_path, "--linstor", ready_planes.storage.linstor)
+    flags = ("--linstor", ready_planes.storage.linstor, "--round-seconds", "1")
+    made = FailoverController(ready_planes.quorum, tmp_path, *flags)
     made.start()
     yield made
     made.stop()

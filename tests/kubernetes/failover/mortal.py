@@ -13,7 +13,7 @@ from siterecovery.kubevirt.clusters.client import ClusterClient
 from siterecovery.kubevirt.clusters.registry import Registry
 from siterecovery.kubevirt.controllers.failover.controller import FailoverController
 from siterecovery.kubevirt.controllers.failover.execution import Ground, Rules
-from siterecovery.kubevirt.flows import failover as flows
+from siterecovery.kubevirt.flows.choice import flow_of
 from siterecovery.kubevirt.processes.storages import Backends
 from siterecovery.kubevirt.steps.base import Limits, Settings
 from siterecovery.kubevirt.storage.linstor import LinstorSettings, LinstorStorage
@@ -55,7 +55,7 @@ class MortalController:
         local = ClusterClient("quorum", from_file(self.planes.quorum.kubeconfig, None))
         registry = Registry(local, HOME)
         linstor = LinstorStorage(LinstorSettings((self.planes.storage.linstor,)))
-        running = asyncio.create_task(FailoverController(self._ground(registry, linstor)).run())
+        running = asyncio.create_task(FailoverController(self._ground(registry, linstor), rounds=1.0).run())
         self._up.set()
         try:
             await self._stop.wait()
@@ -80,7 +80,7 @@ class MortalController:
         )
 
     def _flow(self, world):
-        flow = flows.move(world)
+        flow = flow_of(world)
         for step in flow.steps():
             _around(step, "do", self.death, undoing=False)
             _around(step, "undo", self.death, undoing=True)

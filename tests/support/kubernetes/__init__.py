@@ -12,6 +12,9 @@ The programs come from KUBEBUILDER_ASSETS or the cache; `make kube` builds them 
                               collected, the ClusterRoles view, edit and admin are empty), no KubeVirt.
                               `light_planes.install_kubevirt_crds()` adds VirtualMachine and VirtualMachineInstance to both workload
                               clusters (once, idempotent).
+    light_world      session  the same three names, with the real disks and LINSTOR of `planes` and a played KubeVirt (`light_machines`):
+                              8 s, 1.1 GB, a failover in 1.5 s; for what is done hundreds of times, or with a thousand VMs. It has `storage`,
+                              `clusters`, `power_off`, `power_on` and each cluster's `agent` as `planes` has; no Pods, no nodes that fail alone.
     namespace        function the name of a fresh namespace that is there on all three `planes`; deleted (without waiting) afterwards
     light_namespace  function the same on `light_planes` (left behind)
 
@@ -53,6 +56,9 @@ And on the world itself:
                                                   sandbox.kubernetes.drbd.control), .linstor (URL of LINSTOR's REST)
         .create_volume(handle, *nodes) .generations(handle) .get(path) .post(path, **body) .watch_over(cluster, kubeconfig, period, operator=)
                                                   quorum taints are kept on both workload clusters every 5 s from the start
+
+After each test with controllers the checker (`sandbox.kubernetes.check`, `support.kubernetes.checking`) looks at the test's namespace; the fixture
+`excuses` is where a test says what it has broken itself: `excuses.vms.add(name)`, `excuses.settled = False`.
 
 `support.kubernetes.machines` has `virtual_machine(ns, name, strategy="Always", claims=(), ...)`,
 `bind_disk(plane, ns, claim, handle)` and waits (`running`, `shows`, `gone`), `status`, `set_strategy`;

@@ -10,6 +10,7 @@ import pytest
 from sandbox.kubernetes.access import Access
 from sandbox.kubernetes.attached import AttachedWorld
 from sandbox.kubernetes.light import LightPlanes
+from sandbox.kubernetes.light_world import LightWorld
 from sandbox.kubernetes.world import World
 
 
@@ -48,6 +49,17 @@ def light_planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightPlan
         yield planes
     finally:
         planes.stop()
+
+
+@pytest.fixture(scope="session")
+def light_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightWorld]:
+    """Real API servers and disks, with KubeVirt and its machines played: for what has to be done hundreds of times."""
+    world = LightWorld(tmp_path_factory.mktemp("light-world"))
+    try:
+        world.start()
+        yield world
+    finally:
+        world.stop()
 
 
 @pytest.fixture

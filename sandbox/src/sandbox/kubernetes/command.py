@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sandbox.kubernetes import served, verbs
 from sandbox.kubernetes.attached import AttachedWorld
+from sandbox.kubernetes.check import cli as check
 from sandbox.kubernetes.demo import command as demo
 from sandbox.kubernetes.detached import Detached
 from sandbox.kubernetes.playground import populate
@@ -27,7 +28,7 @@ docs/tutorial-kubernetes.md goes on from here. To end everything: make kubernete
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """demo, up, down, status, fault, world."""
+    """demo, up, down, status, fault, check, world."""
     commands = parser.add_subparsers(dest="kubernetes", required=True, metavar="COMMAND")
     for name, run, text in (
         ("demo", _demo, "watch the documented scenarios and a lost cluster"),
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("status", _status, "what runs, and where"),
         ("world", _world, "what `up` starts, in the foreground"),
         ("fault", _fault, "make something go wrong"),
+        ("check", check.run, "look at clusters, machines and disks for what must never be"),
     ):
         command = commands.add_parser(name, help=text)
         default = Path(os.environ.get("SANDBOX_KUBERNETES", ".sandbox/kubernetes"))
@@ -52,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             )
         if name == "fault":
             verbs.add_arguments(command)
+        if name == "check":
+            check.add_arguments(command)
 
 
 def _demo(parsed: argparse.Namespace) -> int:

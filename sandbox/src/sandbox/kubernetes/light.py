@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sandbox.kubernetes import binaries, kubevirt
@@ -22,8 +22,11 @@ class LightPlanes:
         self._has_kinds = False
         self._etcd = Etcd(programs["etcd"], directory)
         self.cluster1, self.cluster2, self.quorum = (
-            Plane(name, directory / name, programs, etcd=self._etcd, controllers=False) for name in NAMES
+            self._plane(name, directory / name, programs, self._etcd) for name in NAMES
         )
+
+    def _plane(self, name: str, directory: Path, programs: Mapping[str, Path], etcd: Etcd) -> Plane:
+        return Plane(name, directory, programs, etcd=etcd, controllers=False)
 
     def __iter__(self) -> Iterator[Plane]:
         yield from (self.cluster1, self.cluster2, self.quorum)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 from sandbox.kubernetes.attached import AttachedWorld
 from sandbox.kubernetes.check.checking import check
+from sandbox.processes import ProcessError
 
 HOLDS, BROKEN, BLIND = 0, 1, 2
 EPILOG = "Exit code: 0 every rule holds, 1 one is broken, 2 not everything could be looked at."
@@ -22,11 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """What is broken outweighs what could not be seen."""
-    world = AttachedWorld(parsed.state)
     try:
-        report = check(world, namespaces=parsed.namespace, settled=not parsed.moving)
-    finally:
-        world.close()
+        world = AttachedWorld(parsed.state)
+        try:
+            report = check(world, namespaces=parsed.namespace, settled=not parsed.moving)
+        finally:
+            world.close()
+    except ProcessError as error:
+        print(f"sandbox kubernetes check: {error}", file=sys.stderr)
+        return BLIND
     print(json.dumps(report.as_json(), indent=2) if parsed.json else report.text())
     if not report.ok:
         return BROKEN

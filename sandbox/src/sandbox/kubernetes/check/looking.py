@@ -28,6 +28,7 @@ _PATHS = {
     "claims": "/api/v1/persistentvolumeclaims",
     "volumes": "/api/v1/persistentvolumes",
 }
+_BUSY, _TRIES, _PAUSE_SECONDS = 429, 10, 0.2
 _LAUNCHERS = "kubevirt.io=virt-launcher"
 
 
@@ -100,10 +101,17 @@ def _side(plane: Access, unseen: list[str]) -> Side:
 
 
 def _items(plane: Access, path: str) -> list[dict[str, Any]]:
-    try:
-        return plane.api.items(path)
-    except Missing:
-        return []
+    """A server that has just been started asks for patience with kinds that nobody has read yet."""
+    for left in reversed(range(_TRIES)):
+        try:
+            return plane.api.items(path)
+        except Missing:
+            return []
+        except ApiError as error:
+            if error.status != _BUSY or not left:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+    raise AssertionError("the last try answers or raises")
 
 
 def _aliases(plane: Access) -> dict[str, str]:
