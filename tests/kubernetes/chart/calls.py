@@ -23,11 +23,20 @@ VERBS = {
 HELPERS = {
     "mirror.py": {"_ensure": ["get", "create", "update"]},
     "drills.py": {"_ensure": ["create"], "_delete": ["delete"], "made": ["list"]},
+    "claims.py": {"_ensure": ["get", "create"], "made": ["list"]},
 }
 """Functions of single files that are handed a kind."""
 KINDS = {name: value for name, value in vars(resources).items() if isinstance(value, Resource)}
 SHARED = ["clusters/authority.py", "clusters/events.py", "clusters/leases.py", "clusters/registry.py"]
-FAILOVER = [*SHARED, "clusters/nodes.py", "controllers/failover", "steps", "journal", "storage/drbd_operator"]
+FAILOVER = [
+    *SHARED,
+    "clusters/nodes.py",
+    "controllers/failover",
+    "controllers/protection_request",
+    "steps",
+    "journal",
+    "storage/drbd_operator",
+]
 GROUPS = [*SHARED, "clusters/virtual_machines.py", "controllers/protection_group"]
 Call = tuple[str, str, str]
 

@@ -13,7 +13,7 @@ from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.clusters.blocking import Bridge
 from siterecovery.kubevirt.domain import times
 from siterecovery.kubevirt.domain.names import FAILOVER_CONTROLLER
-from siterecovery.kubevirt.domain.resources import FAILOVERS, Object
+from siterecovery.kubevirt.domain.resources import FAILOVERS, Object, Resource
 from siterecovery.kubevirt.journal import rows
 from siterecovery.workflow.clock import Clock
 from siterecovery.workflow.journal import Entry, JournalUnavailable, Write
@@ -26,13 +26,25 @@ Change = Callable[[Object], None]
 
 
 class StatusJournal:
-    """Blocking, as the core wants it: `bridge` leads to the event loop of the cluster's client. `obj`: the Failover as it was claimed."""
+    """Blocking, as the core wants it: `bridge` leads to the event loop of the cluster's client. `obj`: the Failover (or what else is of kind
+    `resource` and has such a status) as it was claimed."""
 
-    def __init__(self, cluster: base.Cluster, obj: Object, bridge: Bridge, clock: Clock) -> None:
+    def __init__(
+        self,
+        cluster: base.Cluster,
+        obj: Object,
+        bridge: Bridge,
+        clock: Clock,
+        *,
+        resource: Resource = FAILOVERS,
+        manager: str = FAILOVER_CONTROLLER,
+    ) -> None:
         self._cluster = cluster
         self._object = obj
         self._bridge = bridge
         self._clock = clock
+        self._resource = resource
+        self._manager = manager
 
     def load(self, operation: str) -> Mapping[str, Entry]:
         try:
@@ -56,11 +68,11 @@ class StatusJournal:
             return await self._write(writes)
         except base.Invalid as error:
             if len(writes) == 1:
-                LOG.exception("the status of a Failover was refused: this is a bug")
-                return [Refused(f"the Failover's status was refused: {error}")]
+                LOG.exception("the status of a %s was refused: this is a bug", self._resource.kind)
+                return [Refused(f"the {self._resource.kind}'s status was refused: {error}")]
             return [(await self.write([write]))[0] for write in writes]
         except base.NotFound:
-            return [Fenced("the Failover was deleted")] * len(writes)
+            return [Fenced(f"the {self._resource.kind} was deleted")] * len(writes)
         except base.ClusterError as error:
             raise JournalUnavailable(str(error)) from error
 
@@ -76,7 +88,7 @@ class StatusJournal:
                 self._object = await self._read()
             else:
                 return answers
-        raise JournalUnavailable(f"the Failover was changed by others {TRIES} times in a row")
+        raise JournalUnavailable(f"the {self._resource.kind} was changed by others {TRIES} times in a row")
 
     def _merged(self, writes: Sequence[Write]) -> tuple[Object, list[Exception | None]]:
         """The status with all writes that may be made, and each write's answer."""
@@ -105,19 +117,19 @@ class StatusJournal:
     async def _send(self, patch: Object) -> None:
         metadata = self._object["metadata"]
         self._object = await self._cluster.patch(
-            FAILOVERS,
+            self._resource,
             metadata["name"],
             metadata["namespace"],
             {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": patch},
             subresource="status",
-            manager=FAILOVER_CONTROLLER,
+            manager=self._manager,
         )
 
     async def _read(self) -> Object:
         metadata = self._object["metadata"]
-        found = await self._cluster.get(FAILOVERS, metadata["name"], metadata["namespace"])
+        found = await self._cluster.get(self._resource, metadata["name"], metadata["namespace"])
         if found["metadata"]["uid"] != metadata["uid"]:
-            raise base.NotFound(f"{self._cluster.name}: {metadata['name']} is another Failover by now")
+            raise base.NotFound(f"{self._cluster.name}: {metadata['name']} is another {self._resource.kind} by now")
         return found
 
 

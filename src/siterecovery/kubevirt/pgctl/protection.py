@@ -127,12 +127,18 @@ async def _followed(desk: Desk, site: Site, wire: Object, wanted: Wanted, limit:
                 click.echo(line)
             if status.get("phase") == _ENDS[wanted]:
                 return
-            if status.get("phase") == Phase.FAILED:
+            if status.get("phase") == Phase.FAILED and _seen(status, wire):
                 raise Failure(str(status.get("message") or f"{name} failed and does not say why"))
         await desk.clock.sleep(EVERY)
     raise Failure(
         f"{name} is not {wanted} after {limit:g} s. It goes on: kubectl get protectionrequest {name} -n {namespace}"
     )
+
+
+def _seen(status: Mapping[str, Any], wire: Object) -> bool:
+    """Whether it speaks of the request as it is now: one that has failed before may be asked for something else."""
+    asked = int(wire["metadata"].get("generation") or 0)
+    return int(status.get("observedGeneration") or asked) >= asked
 
 
 def _line(status: Mapping[str, Any]) -> str:

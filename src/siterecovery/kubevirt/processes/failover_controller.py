@@ -1,4 +1,5 @@
-"""`failover-controller`: runs on the quorum cluster, or on both workload clusters where there is none, and carries out Failovers."""
+"""`failover-controller`: runs on the quorum cluster, or on both workload clusters where there is none, and carries out
+Failovers and ProtectionRequests."""
 
 import argparse
 import asyncio
@@ -14,6 +15,7 @@ from siterecovery.kubevirt.clusters.leader import Election
 from siterecovery.kubevirt.clusters.registry import Registry
 from siterecovery.kubevirt.controllers.failover.controller import FailoverController
 from siterecovery.kubevirt.controllers.failover.execution import Ground, Rules
+from siterecovery.kubevirt.controllers.protection_request.controller import ProtectionController
 from siterecovery.kubevirt.crds.failover import Phase
 from siterecovery.kubevirt.domain.names import FORCE_IO_ERROR_TAINT, LOST_QUORUM_TAINT
 from siterecovery.kubevirt.processes import logs, probes, running, settings
@@ -135,11 +137,15 @@ class Process:
 
     async def _control(self) -> None:
         common = self._found.common
+        ground = self.ground()
         self._controller = FailoverController(
-            self.ground(), resync=common.resync, rounds=self._found.round_seconds, workers=common.workers
+            ground, resync=common.resync, rounds=self._found.round_seconds, workers=common.workers
         )
+        requests = ProtectionController(ground, resync=common.resync)
         try:
-            await self._controller.run()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._controller.run())
+                tasks.create_task(requests.run())
         finally:
             self._controller = None
 

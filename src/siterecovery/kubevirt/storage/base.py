@@ -167,6 +167,8 @@ class NewVolume:
     group: str = ""
     claim: str = ""
     content_of: str = ""
+    told: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What people should see of it beside (DRBD Operator model): `virtualMachine`, `frontendClaim`, `policy`."""
 
 
 class Storage(Protocol):

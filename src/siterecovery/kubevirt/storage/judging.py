@@ -171,6 +171,8 @@ def _lagging(state: VolumeState, cluster: str, disks: Sequence[Replica]) -> Iter
     volume = state.volume
     if not state.exists:
         yield _missing(state)
+    elif state.problem:
+        yield Reason(volume, "Failed", f"Volume {volume} could not be made: {state.problem}")
     elif not disks:
         yield Reason(volume, "NotReplicated", f"Volume {volume} has no replica with a disk in {cluster}.")
     for replica in disks:

@@ -77,13 +77,14 @@ class Side:
 @dataclasses.dataclass(frozen=True)
 class VolumeState:
     """`exists` False: whoever was asked has answered that there is no such volume. `quorum_policy` is what is configured (`majority`, `off`, …).
-    `forced`: its quorum was switched off by us, and is to be restored."""
+    `forced`: its quorum was switched off by us, and is to be restored. `problem`: why the backend could not make it as it was asked to."""
 
     volume: str
     replicas: tuple[Replica, ...] = ()
     quorum_policy: str = ""
     exists: bool = True
     forced: bool = False
+    problem: str = ""
 
     def on(self, cluster: str) -> tuple[Replica, ...]:
         return tuple(replica for replica in self.replicas if replica.cluster == cluster)

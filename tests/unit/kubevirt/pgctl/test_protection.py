@@ -81,6 +81,15 @@ def test_unprotect(ground):
     assert request(ground)["spec"]["desiredState"] == "unprotected"
 
 
+def test_an_earlier_failure_is_not_this_ones(ground):
+    """A request that has failed is turned round: what it said before does not end the wait."""
+    ground.run("protect", "vm1")
+    says(ground, phase="Failed", message="no room", observedGeneration=1)()
+    ground.meanwhile(says(ground, phase="Unprotected", observedGeneration=2))
+    result = ground.run("unprotect", "vm1", "--wait")
+    assert result.exit_code == 0, result.output
+
+
 def test_unprotect_what_is_not_protected(ground):
     """A VM without a request is a precondition."""
     assert ground.run("unprotect", "vm1").exit_code == 5

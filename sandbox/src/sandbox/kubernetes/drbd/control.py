@@ -93,7 +93,12 @@ class _Routes:
         self._clusters = clusters
 
     def _volume(self, request: web.Request) -> Resource:
-        return self._controller.resource(request.match_info["volume"])
+        """Also one that DRBD Operators made, which LINSTOR does not know."""
+        name = request.match_info["volume"]
+        found = self._drbd.resources.get(name)
+        if found is None:
+            raise ControlError(f"there is no volume {name}", 404)
+        return found
 
     def _replica(self, request: web.Request, body: dict[str, Any]) -> tuple[Resource, Replica]:
         resource = self._volume(request)

@@ -62,6 +62,7 @@ def _spec(volume: NewVolume, cluster: str) -> dict[str, Any]:
         ],
         "quorum": volume.quorum,
         "onNoQuorum": volume.on_no_quorum,
+        **volume.told,
         **claim,
         **({"storageClass": local} if local else {}),
     }

@@ -29,6 +29,9 @@ def volume_state(handle: str, seen: Seen, now: datetime.datetime, stale: float) 
         for volume in objects.values()
         for item in volume["spec"].get("replicas") or []
     }
+    for cluster, volume in objects.items():
+        if _unmade(volume):  # refused, and fresh: what was planned there is not there
+            planned = {place: item for place, item in planned.items() if place[0] != cluster}
     reports: dict[tuple[str, str], Mapping[str, Any]] = {}
     for cluster, volume in objects.items():
         if _fresh(volume, now, stale):
@@ -41,7 +44,26 @@ def volume_state(handle: str, seen: Seen, now: datetime.datetime, stale: float) 
     replicas = [_replica(place, planned.get(place, {}), reports.get(place), disks) for place in planned | reports]
     policies = {str(volume["spec"].get("quorum", "majority")) for volume in objects.values()}
     forced = any(annotation(volume, QUORUM_BEFORE) is not None for volume in objects.values())
-    return VolumeState(handle, tuple(replicas), "off" if "off" in policies else min(policies), forced=forced)
+    problems = [
+        f"{cluster}: {volume['status'].get('message')}" for cluster, volume in objects.items() if _failed(volume)
+    ]
+    return VolumeState(
+        handle,
+        tuple(replicas),
+        "off" if "off" in policies else min(policies),
+        forced=forced,
+        problem="; ".join(problems),
+    )
+
+
+def _failed(volume: Object) -> bool:
+    """Its operator says that it cannot be made as its spec wants it."""
+    return (volume.get("status") or {}).get("phase") == "Failed"
+
+
+def _unmade(volume: Object) -> bool:
+    """And it has never had a replica there."""
+    return _failed(volume) and not volume["status"].get("replicas")
 
 
 def _fresh(volume: Object, now: datetime.datetime, stale: float) -> bool:

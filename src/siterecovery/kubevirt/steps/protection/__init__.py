@@ -1,0 +1,1 @@
+"""The steps that take one VM under replication, and out of it again."""
