@@ -31,15 +31,20 @@ class Stage:
 
     def run(self, command: str, code: int = 0, where: str = "") -> str:
         """Show and run a command, in the terminal `where`; its output (CommandFailed on any exit status but `code`)."""
-        self._show(command, where)
-        status, output = follow(["bash", "-c", command], self.screen, self._environment, self.detached.state)
-        if not output.strip():
-            self.screen.aside("(nothing)")
+        status, output = self.attempt(command, where)
         if status != code:
             raise CommandFailed(
                 f"`{command}` ended with exit status {status}, not {code}; nothing after it would be true"
             )
         return output
+
+    def attempt(self, command: str, where: str = "") -> tuple[int, str]:
+        """Show and run a command; its exit status and its output."""
+        self._show(command, where)
+        status, output = follow(["bash", "-c", command], self.screen, self._environment, self.detached.state)
+        if not output.strip():
+            self.screen.aside("(nothing)")
+        return status, output
 
     @contextlib.contextmanager
     def terminal(self, name: str, command: str) -> Iterator[Terminal]:

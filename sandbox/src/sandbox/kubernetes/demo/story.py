@@ -22,6 +22,7 @@ class Story(Teller):
         self.what_there_is()
         Scenarios(self.stage, self.outcomes).play()
         Disaster(self.stage, self.outcomes).play()
+        self.check()
 
     def what_there_is(self) -> None:
         self.screen.act(
@@ -47,3 +48,14 @@ class Story(Teller):
             if len(replicas) < 2 or not all(replica.up_to_date and replica.guarded for replica in replicas.values())
         }
         verdicts.claim(self.screen, "every disk has a whole copy on each cluster, guarded by quorum", unequal)
+
+    def check(self) -> None:
+        self.screen.act(
+            "An independent look",
+            """A checker that shares no code with Site Recovery looks at all three API servers, at machines and disks, and at what they have
+            written down since they exist, for what must never be: two running copies, two writers of one disk, lost writes, things
+            left behind, records that do not tell the truth.""",
+        )
+        code, _ = self.stage.attempt("sandbox kubernetes check")
+        self.screen.line()
+        self.screen.verdict(code == 0, "the checker looked everywhere and found nothing wrong")

@@ -1,0 +1,48 @@
+"""What these tests need around a person's commands: a clean environment, and a look for processes that stayed."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[3]
+SANDBOX = pathlib.Path(sys.executable).with_name("sandbox")
+PATIENCE = 600
+
+
+def environment(state: pathlib.Path) -> dict[str, str]:
+    """The caller's own, without what `make` or another cluster would add to it; the sandbox works in `state`."""
+    unwanted = re.compile("MAKE.*|MFLAGS|KUBECONFIG|PGCTL.*|SANDBOX_.*")
+    kept = {key: value for key, value in os.environ.items() if not unwanted.fullmatch(key)}
+    return {**kept, "SANDBOX_KUBERNETES": str(state)}
+
+
+def sandbox(*arguments: str) -> str:
+    """What `sandbox kubernetes` prints; it has to succeed."""
+    command = [SANDBOX, "kubernetes", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stderr or done.stdout
+    return done.stdout
+
+
+def typed(state: pathlib.Path, command: str) -> str:
+    """What a person's shell prints in the state directory, with nothing but its `env` sourced; it has to succeed."""
+    clean = {"HOME": str(state), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    script = f"cd {state} && . ./env && {command}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=180, check=False, env=clean)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def left(state: pathlib.Path) -> list[str]:
+    """Command lines of living processes that have anything to do with a directory."""
+    found = []
+    for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it ended while we looked
+            continue
+        if str(state) in line:
+            found.append(line)
+    return found
