@@ -68,25 +68,15 @@ class PromoteStorage(MoveStep):
         return Outcome({"forced": forced})
 
     async def _promote(self, call: Call) -> int:
+        """Switched off is not enough: a node that has not applied it yet would refuse the guest its disk, so opening has to be possible."""
         volumes, target = await handles(self.world), self.move.target
+        unplanned = self.move.type is FailoverType.UNPLANNED
         if not volumes:
             return 0
         call.check()
         try:
-            forced = (
-                await self.world.storage.prepare_forced(volumes, self.world.site(target))
-                if self.move.type is FailoverType.UNPLANNED
-                else ()
-            )
-            await self._ready(volumes, forced=self.move.type is FailoverType.UNPLANNED)
+            forced = await self.world.storage.prepare_forced(volumes, self.world.site(target)) if unplanned else ()
+            await self.world.storage.promote(volumes, self.world.site(target), forced=unplanned)
         except NotPromotable as error:
             raise Unsettled(f"{self.move.group} cannot be opened on {target}: {error}") from error
         return len(forced)
-
-    async def _ready(self, volumes: tuple[str, ...], *, forced: bool) -> None:
-        if not forced:
-            await self.world.storage.promote(volumes, self.world.site(self.move.target))
-            return
-        found = await self.world.storage.ready_to_promote(volumes, self.world.site(self.move.target), forced=True)
-        if not found.ready:
-            raise NotPromotable(found.reasons)
