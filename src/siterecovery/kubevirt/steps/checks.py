@@ -1,8 +1,10 @@
 """What is looked at before anything is touched. None of these steps changes anything, so a refusal leaves both clusters as they were."""
 
 from siterecovery.kubevirt.clusters import base
+from siterecovery.kubevirt.crds.conditions import Truth, find
 from siterecovery.kubevirt.crds.failover import FailoverType
-from siterecovery.kubevirt.crds.protection_group import CurrentState, DesiredState, Location
+from siterecovery.kubevirt.crds.protection_group import CurrentState, DesiredState, Location, ProtectionGroup
+from siterecovery.kubevirt.domain.names import GROUP_LABEL
 from siterecovery.kubevirt.domain.resources import Object
 from siterecovery.kubevirt.steps import reading, taints
 from siterecovery.kubevirt.steps.base import MoveStep, World, located
@@ -140,7 +142,11 @@ class CheckConcurrentSafety(MoveStep):
 
 
 class CheckReplication(MoveStep):
-    """The target's disks hold every write: the promise that a planned move loses nothing rests on this, and on the order of the steps after it."""
+    """The target's disks hold every write: the promise that a planned move loses nothing rests on this, and on the order of the steps after it.
+
+    And there is something to start on them. What is looked at now binds every move: a VM without a copy, a claim without a volume, a stranger with a
+    member's name. Of the group's own word (condition FailoverReady) only CopiesIncomplete binds, since nobody else knows what the mirror could not
+    write, and only where the cluster that says it takes part: an unplanned move is made without the source's word. `force` overrides nothing here."""
 
     retry = Retry(attempts=10, first=1.0, longest=5.0)
 
@@ -149,7 +155,9 @@ class CheckReplication(MoveStep):
 
     async def _check(self) -> int:
         move = self.move
-        disks = await reading.volumes(self.world, move.target, await reading.copy(self.world, move.target))
+        there = await reading.copy(self.world, move.target)
+        await self._copies(there)
+        disks = await reading.volumes(self.world, move.target, there)
         if disks.missing:
             raise Refused(
                 f"{move.group} is not ready to run on {move.target}: {_some(disks.missing)}."
@@ -161,6 +169,26 @@ class CheckReplication(MoveStep):
                 kind = Unsettled if any(reason.unknown for reason in reasons) else Refused
                 raise kind(f"{move.group} is not ready to run on {move.target}: {_some([r.message for r in reasons])}")
         return len(disks.handles)
+
+    async def _copies(self, there: Object) -> None:
+        move = self.move
+        if strangers := await reading.foreign(self.world, move.target, there):
+            names = ", ".join(strangers[:5])
+            raise Refused(
+                f"On {move.target} there are virtual machines with names of {move.group}'s members which nobody has made this group's: {names}."
+                f" They are left alone, so {move.group} could not start there. Delete them, or label them {GROUP_LABEL}={move.group}, then create the"
+                " Failover anew. Nothing was changed"
+            )
+        if move.type is FailoverType.UNPLANNED:
+            return
+        said = ProtectionGroup.parse(await reading.copy(self.world, move.source)).status.conditions or []
+        ready = find(said, "FailoverReady")
+        if ready is not None and ready.status is Truth.FALSE and ready.reason == "CopiesIncomplete":
+            raise Refused(
+                f"The copies of {move.group} on {move.target} are incomplete: {ready.message}. Mend that, wait until condition FailoverReady of the group"
+                f" on {move.source} is True (kubectl describe protectiongroup {move.group} -n {move.namespace}), then create the Failover anew."
+                " Nothing was changed"
+            )
 
     async def _reasons(self, handles: tuple[str, ...]) -> tuple[Reason, ...]:
         site = self.world.site(self.move.target)

@@ -6,6 +6,7 @@ import dataclasses
 from siterecovery.kubevirt.clusters import base, virtual_machines
 from siterecovery.kubevirt.domain import disks
 from siterecovery.kubevirt.domain import virtual_machine as vms
+from siterecovery.kubevirt.domain.names import GROUP_LABEL
 from siterecovery.kubevirt.domain.resources import (
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
@@ -48,6 +49,18 @@ async def excluded(world: Scene, cluster: str) -> set[str]:
     """VMs that were halted when they became members: they stay so."""
     listing = await world.clusters.get(cluster).list(VIRTUAL_MACHINES, world.move.namespace)
     return {vm["metadata"]["name"] for vm in listing.items if vms.is_excluded(vm)}
+
+
+async def foreign(world: Scene, cluster: str, group: Object) -> list[str]:
+    """Members' names under which there is a VM there that nobody has made this group's."""
+    there = world.clusters.get(cluster)
+    names = frozenset(await members(there, group))
+    machines = (await there.list(VIRTUAL_MACHINES, world.move.namespace)).items
+    return [
+        vm["metadata"]["name"]
+        for vm in machines
+        if vm["metadata"]["name"] in names and (vm["metadata"].get("labels") or {}).get(GROUP_LABEL) != world.move.group
+    ]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from siterecovery.kubevirt.clusters.blocking import Bridge
 from siterecovery.kubevirt.clusters.leases import LeaseLock
 from siterecovery.kubevirt.controllers.failover.debts import Cashier
 from siterecovery.kubevirt.controllers.failover.rounds import Rounds
-from siterecovery.kubevirt.domain.names import DRILL, failover_lock, target_lock
+from siterecovery.kubevirt.domain.names import DRILL, GROUP_LABEL, failover_lock, target_lock
 from siterecovery.kubevirt.domain.resources import (
     FAILOVERS,
     NODES,
@@ -152,6 +152,8 @@ class PlayedStorage:
         """Volumes that were open on two clusters at once."""
         self.lagging = self.parted = ()
         self.unready = ()
+        self.slow = 0
+        """How often a promotion is still refused after quorum was switched off: nodes apply it a moment later."""
         self.forced, self.discarded, self.copies = [], [], set()
 
     def open(self, volume, cluster):
@@ -174,9 +176,12 @@ class PlayedStorage:
     async def ready_to_promote(self, volumes, cluster, *, forced=False):
         return Readiness(tuple(self.unready))
 
-    async def promote(self, volumes, cluster):
+    async def promote(self, volumes, cluster, *, forced=False):
         if self.unready:
             raise NotPromotable(tuple(self.unready))
+        if forced and self.slow:
+            self.slow -= 1
+            raise NotPromotable((reason(kind="NoQuorum"),))
 
     async def restore_quorum(self, volumes):
         if not self.lagging:
@@ -196,7 +201,8 @@ class PlayedStorage:
         self.parted = tuple(found for found in self.parted if found.volume != volume)
 
     async def prepare_forced(self, volumes, cluster):
-        await self.promote(volumes, cluster)
+        if self.unready:
+            raise NotPromotable(tuple(self.unready))
         self.forced += list(volumes)
         return tuple(Forced(volume, {"quorum": "majority"}) for volume in volumes)
 
@@ -271,9 +277,9 @@ class Ground:
     def _machine(self, cluster, name):
         volumes = [{"name": "disk", "persistentVolumeClaim": {"claimName": f"{name}-disk"}}]
         spec = {"runStrategy": "Halted", "template": {"spec": {"volumes": volumes}}}
-        cluster.put(
-            VIRTUAL_MACHINES, VIRTUAL_MACHINES.header(name, SPACE) | {"spec": spec}, {"printableStatus": "Stopped"}
-        )
+        made = VIRTUAL_MACHINES.header(name, SPACE) | {"spec": spec}
+        made["metadata"]["labels"] = {GROUP_LABEL: GROUP}
+        cluster.put(VIRTUAL_MACHINES, made, {"printableStatus": "Stopped"})
         claim = PERSISTENT_VOLUME_CLAIMS.header(f"{name}-disk", SPACE) | {"spec": {"volumeName": f"pv-{name}"}}
         cluster.put(PERSISTENT_VOLUME_CLAIMS, claim)
         cluster.put(

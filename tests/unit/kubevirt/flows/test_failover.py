@@ -9,6 +9,7 @@ from siterecovery.kubevirt.domain.resources import (
     PERSISTENT_VOLUME_CLAIMS,
     PROTECTION_GROUPS,
     VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
 )
 from siterecovery.workflow.run import End
 from siterecovery.workflow.step import Refused, Retry
@@ -147,6 +148,25 @@ def test_an_unplanned_move_leaves_its_source_alone():
     assert "QuorumOff" in {entry[0] for entry in ground.story.entries}
 
 
+def test_an_unplanned_move_waits_until_quorum_is_really_off():
+    """Switched off is not yet applied: nothing is started before a promotion would work, and one that never would ends the move."""
+    ground = Ground()
+    ground.storage.slow = 2
+    unplanned = {"type": FailoverType.UNPLANNED}
+    ground.source.down = True
+
+    assert ground.move(impatient, **unplanned).end is End.COMPLETED
+    assert ground.storage.slow == 0
+
+    ground = Ground()
+    ground.storage.slow = 1000
+    ground.source.down = True
+    result = ground.move(impatient, **unplanned)
+    assert result.end is not End.COMPLETED
+    assert "cannot be opened on cluster2: Volume db is NoQuorum." in result.error
+    assert not ground.target.guests()
+
+
 def test_an_unplanned_move_does_not_pass_over_a_running_source():
     """A person may be wrong about the source being down: when its VMs are seen running, nothing is started elsewhere."""
     ground = Ground()
@@ -278,6 +298,51 @@ def test_a_claim_without_a_volume_on_the_target_is_refused():
 
     assert "claim db-disk of db has no replicated volume on cluster2" in result.error
     assert untouched(ground)
+
+
+@pytest.mark.parametrize("kind", [FailoverType.PLANNED, FailoverType.UNPLANNED, FailoverType.TEST])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_stranger_with_a_members_name_is_never_overridden(kind, force):
+    """A VM on the target that nobody has made the group's: refused before anything is touched, with what to do, also with force."""
+    ground = Ground()
+    vm = ground.target.of(VIRTUAL_MACHINES, "web", SPACE)
+    ground.target.put(VIRTUAL_MACHINES, vm | {"metadata": vm["metadata"] | {"labels": {}}})
+    ground.source.down = kind is FailoverType.UNPLANNED
+
+    result = ground.move(impatient, type=kind, force=force)
+
+    assert result.end is End.UNDONE
+    assert "which nobody has made this group's: web" in result.error
+    ground.source.down = False
+    assert untouched(ground)
+    assert ground.copy("cluster1")["spec"]["desiredState"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "refused"),
+    [
+        ("CopiesIncomplete", "False", True),
+        ("OutOfSync", "False", False),
+        ("CopiesUnknown", "Unknown", False),
+        ("Ready", "True", False),
+    ],
+)
+def test_copies_that_are_known_to_be_incomplete_stop_a_planned_move(reason, status, refused):
+    """What only the mirror knows is believed; of the rest what is seen now counts. A source that is down has no say."""
+    ground = Ground()
+    group = ground.copy("cluster1")
+    said = {"type": "FailoverReady", "status": status, "reason": reason, "message": "Secret key is not there"}
+    said["lastTransitionTime"] = "2026-11-21T10:00:00Z"
+    ground.source.put(PROTECTION_GROUPS, group, group["status"] | {"conditions": [said]})
+
+    result = ground.move(impatient)
+
+    assert (result.end is End.UNDONE) is refused
+    if refused:
+        assert "Secret key is not there" in result.error
+        assert untouched(ground)
+        ground.source.down = True
+        assert ground.move(impatient, type=FailoverType.UNPLANNED).end is End.COMPLETED
 
 
 def test_a_person_who_starts_the_source_again_stops_the_move():
