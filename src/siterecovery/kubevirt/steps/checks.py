@@ -185,8 +185,8 @@ class CheckReplication(MoveStep):
         ready = find(said, "FailoverReady")
         if ready is not None and ready.status is Truth.FALSE and ready.reason == "CopiesIncomplete":
             raise Refused(
-                f"The copies of {move.group} on {move.target} are incomplete: {ready.message}. Mend that, wait until condition FailoverReady of the group"
-                f" on {move.source} is True (kubectl describe protectiongroup {move.group} -n {move.namespace}), then create the Failover anew."
+                f"The copies of {move.group} on {move.target} are incomplete: {ready.message}. Mend that, wait until condition FailoverReady of the"
+                f" group on {move.source} is True (kubectl describe protectiongroup {move.group} -n {move.namespace}), then create the Failover anew."
                 " Nothing was changed"
             )
 

@@ -9,7 +9,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from siterecovery.kubevirt.clusters import base, virtual_machines
-from siterecovery.kubevirt.domain import disks, drills
+from siterecovery.kubevirt.crds.protection_group import Member, ProtectionGroup, ReadinessKind
+from siterecovery.kubevirt.domain import disks, drills, ordering
+from siterecovery.kubevirt.domain import virtual_machine as vms
 from siterecovery.kubevirt.domain.names import FAILOVER_CONTROLLER
 from siterecovery.kubevirt.domain.resources import (
     PERSISTENT_VOLUME_CLAIMS,
@@ -18,7 +20,7 @@ from siterecovery.kubevirt.domain.resources import (
     Object,
     Resource,
 )
-from siterecovery.kubevirt.domain.virtual_machine import ALWAYS, HALTED, Observed, Power
+from siterecovery.kubevirt.domain.virtual_machine import ALWAYS, HALTED, MANUAL, Observed, Power
 from siterecovery.kubevirt.steps import reading
 from siterecovery.kubevirt.steps.base import MoveStep, World, located
 from siterecovery.workflow.step import Answer, Call, Outcome, Refused, Retry, Unsettled, Waiting
@@ -150,8 +152,37 @@ async def _delete(cluster: base.Cluster, resource: Resource, obj: Object) -> Non
 
 
 @dataclasses.dataclass(frozen=True)
+class _Drilled:
+    """One copy, and the member it stands for. `run`: what the original is set to when it runs."""
+
+    member: Member
+    vm: Object
+    seen: Observed
+    run: str
+
+    @property
+    def told(self) -> bool:
+        return not vms.is_halted(self.vm)
+
+    @property
+    def out(self) -> bool:
+        """Its original was halted when it became a member: a failover would leave it so."""
+        return vms.strategy_of(self.run) == HALTED
+
+    @property
+    def runs(self) -> bool:
+        return self.out or self.seen.power in (Power.RUNNING, Power.COMPLETED)
+
+    @property
+    def is_up(self) -> bool:
+        wanted = self.member.readiness.condition
+        ready = wanted is ReadinessKind.RUNNING or wanted.value in self.seen.conditions
+        return self.out or self.seen.power is Power.COMPLETED or (self.seen.power is Power.RUNNING and ready)
+
+
+@dataclasses.dataclass(frozen=True)
 class _DrillTopic:
-    """What the copies do, under the group's name."""
+    """The copies and what they do, under the group's name."""
 
     world: World
 
@@ -159,33 +190,93 @@ class _DrillTopic:
     def key(self) -> Hashable:
         return "drill", self.world.move.uid
 
-    def read(self, subjects: frozenset[str]) -> Mapping[str, Mapping[str, Observed]]:
-        return dict.fromkeys(subjects, self.world.ask(self._look()))
+    def read(self, subjects: frozenset[str]) -> Mapping[str, Sequence[_Drilled]]:
+        return dict.fromkeys(subjects, self.world.ask(self.look()))
 
-    async def _look(self) -> Mapping[str, Observed]:
-        names = [vm["metadata"]["name"] for vm in await made(self.world, VIRTUAL_MACHINES)]
-        return await virtual_machines.look(self.world.target, self.world.move.namespace, names)
+    async def look(self) -> Sequence[_Drilled]:
+        world, namespace = self.world, self.world.move.namespace
+        group = ProtectionGroup.parse(await reading.copy(world, world.move.target))
+        specs = {member.name: member for member in group.spec.virtual_machines or ()}
+        copies = {vm["metadata"]["name"]: vm for vm in await made(world, VIRTUAL_MACHINES)}
+        originals = {vm["metadata"]["name"]: vm for vm in (await world.target.list(VIRTUAL_MACHINES, namespace)).items}
+        seen = await virtual_machines.look(world.target, namespace, copies)
+        return [
+            _Drilled(specs.get(name) or Member(name=name), copies[copy], seen[copy], _run(originals[name]))
+            for name in originals
+            if (copy := drills.name_of(name)) in copies
+        ]
+
+
+def _run(original: Object) -> str:
+    """What the copy is set to. Manual would wait for a start by hand, and nobody has said what it is where nothing is recorded."""
+    run = vms.recorded(original)
+    return run if run is not None and vms.strategy_of(run) != MANUAL else ALWAYS
 
 
 class StartCopies(MoveStep):
+    """In the order in which a failover would start the originals: by priority, dependency and readiness. A member that is not up within its own limit
+    is not waited for by the others, but all must run in the end."""
+
     retry = _PATIENT
 
+    def __init__(
+        self, world: World, name: str, timeout: float | None = None, undo_timeout: float | None = None
+    ) -> None:
+        super().__init__(world, name, timeout, undo_timeout)
+        self._since: dict[str, float] = {}
+
     def act(self, call: Call) -> Answer:
+        return self._wave(call)
+
+    def _wave(self, call: Call) -> Answer:
+        """Starts those whose turn it is, then waits until it is somebody else's."""
         call.check()
         self.world.ask(self._start())
         late = (
             f"The test of {self.move.group} did not start on {self.move.shown} within {self.timeout:.0f} s: see kubectl get vmi"
             f" -n {self.move.namespace} -l {drills.selector(self.move.group)}"
         )
-        return Waiting(_DrillTopic(self.world), self.move.group, _all_up, late=late)
+        return Waiting(
+            _DrillTopic(self.world), self.move.group, self._until, lambda value: self._go_on(call, value), late
+        )
+
+    def _go_on(self, call: Call, value: Mapping[str, int] | None) -> Answer:
+        return self._wave(call) if value is None else Outcome(value)
+
+    def _until(self, seen: Any) -> Outcome | None:
+        found: Sequence[_Drilled] = seen or ()
+        if self._next(found):
+            return Outcome()
+        if all(each.told or each.out for each in found) and all(each.runs for each in found):
+            return Outcome({"running": sum(not each.out for each in found)})
+        return None
+
+    def _next(self, found: Sequence[_Drilled]) -> list[str]:
+        now = self.world.clock.monotonic()
+        standings = []
+        for each in found:
+            since = self._since.setdefault(each.member.name, now) if each.told else now
+            late = now - since > each.member.readiness.timeout_seconds
+            standings.append(
+                ordering.Standing(
+                    each.member.name,
+                    each.member.priority,
+                    tuple(each.member.depends_on),
+                    passed=each.is_up or late,
+                    moving=each.told or each.out,
+                )
+            )
+        return ordering.to_start(standings)
 
     async def _start(self) -> None:
-        for vm in await made(self.world, VIRTUAL_MACHINES):
-            metadata = vm["metadata"]
-            if vm["spec"].get("runStrategy") == HALTED:
+        found = await _DrillTopic(self.world).look()
+        names = self._next(found)
+        for each in found:
+            if each.member.name in names:
+                metadata = each.vm["metadata"]
                 patch = {
                     "metadata": {"resourceVersion": metadata["resourceVersion"]},
-                    "spec": {"runStrategy": ALWAYS},
+                    "spec": vms.run_fields(each.vm, each.run),
                 }
                 await self.world.target.patch(
                     VIRTUAL_MACHINES, metadata["name"], metadata["namespace"], patch, manager=FAILOVER_CONTROLLER
@@ -194,13 +285,6 @@ class StartCopies(MoveStep):
     def undo(self, call: Call) -> Answer | None:
         """Deleting the copies, which comes next, stops them."""
         return None
-
-
-def _all_up(seen: Any) -> Outcome | None:
-    states: Mapping[str, Observed] = seen or {}
-    if all(found.power is Power.RUNNING for found in states.values()):
-        return Outcome({"running": len(states)})
-    return None
 
 
 class RemoveCopies(MoveStep):

@@ -54,6 +54,10 @@ class PlayedCluster(MemoryCluster):
         self.storage, self.vms = storage, vms
         self.stubborn = self.idle = False
         self.agent_puts_back = False
+        self.drilled = []
+        """Copies for a test, in the order in which they were started."""
+        self.unready = set()
+        """Those of them that run and do not become ready."""
         self.down = False
 
     def _check(self, verb, resource, name):
@@ -84,7 +88,11 @@ class PlayedCluster(MemoryCluster):
         metadata = vm["metadata"]
         if vm["spec"]["runStrategy"] == "Always" and not self.idle:
             made = VIRTUAL_MACHINE_INSTANCES.header(metadata["name"], metadata["namespace"])
-            self.put(VIRTUAL_MACHINE_INSTANCES, made, {"phase": "Running", "nodeName": f"{self.name}-node"})
+            self.drilled.append(metadata["name"])
+            status = {"phase": "Running", "nodeName": f"{self.name}-node"}
+            if metadata["name"] not in self.unready:
+                status["conditions"] = [{"type": "Ready", "status": "True"}]
+            self.put(VIRTUAL_MACHINE_INSTANCES, made, status)
 
     async def delete(self, resource, name, namespace=None, **more):
         await super().delete(resource, name, namespace, **more)

@@ -2,15 +2,16 @@
 
 from siterecovery.kubevirt.crds.failover import FailoverType
 from siterecovery.kubevirt.domain import drills
-from siterecovery.kubevirt.domain.names import DRILL
+from siterecovery.kubevirt.domain.names import DRILL, ORIGINAL_RUN
 from siterecovery.kubevirt.domain.resources import (
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
+    PROTECTION_GROUPS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
 )
 from siterecovery.workflow.run import End
-from unit.kubevirt.flows.ground import Ground
+from unit.kubevirt.flows.ground import GROUP, SPACE, Ground
 from unit.kubevirt.flows.test_failover import failing, impatient, untouched
 
 KINDS = (VIRTUAL_MACHINES, VIRTUAL_MACHINE_INSTANCES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES)
@@ -42,6 +43,48 @@ def test_a_drill_runs_on_copies():
     assert ground.storage.copies == {"db-drill", "web-drill"}
     assert untouched(ground)
     assert ground.storage.primaries == {"db": {"cluster1"}, "web": {"cluster1"}}
+
+
+def members(ground, *specs):
+    for cluster in (ground.source, ground.target):
+        group = cluster.of(PROTECTION_GROUPS, GROUP, SPACE)
+        group["spec"]["virtualMachines"] = list(specs)
+        cluster.put(PROTECTION_GROUPS, group)
+
+
+def test_a_drill_starts_in_the_order_of_a_failover():
+    """By priority and by what depends on what; who is not ready holds up those after it, but not beyond its own limit."""
+    ground = Ground(("db", "log", "web"))
+    web = {"name": "web", "priority": 1, "dependsOn": ["db"]}
+    members(ground, web, {"name": "log", "priority": 5}, {"name": "db", "priority": 4})
+
+    assert ground.move(impatient, type=FailoverType.TEST).end is End.COMPLETED
+    assert ground.target.drilled == ["db-drill", "web-drill", "log-drill"]
+
+    ground = Ground(("db", "log", "web"))
+    ground.target.unready.add("db-drill")
+    db = {"name": "db", "readiness": {"condition": "Ready", "timeoutSeconds": 3600}}
+    members(ground, web, {"name": "log", "priority": 5}, db)
+    result = ground.move(impatient, type=FailoverType.TEST)
+    assert (result.end, ground.target.drilled) == (End.UNDONE, ["db-drill"])
+    assert "did not start on cluster2" in result.error
+
+    ground = Ground(("db", "log", "web"))
+    ground.target.unready.add("db-drill")
+    members(ground, web, {"name": "log"}, {"name": "db", "readiness": {"condition": "Running"}})
+    assert ground.move(impatient, type=FailoverType.TEST).end is End.COMPLETED
+    assert ground.target.drilled[:2] == ["db-drill", "web-drill"]
+
+
+def test_who_is_left_out_of_a_failover_is_left_out_of_a_drill():
+    """A member that was halted when it became one is not started, and does not keep the test from being complete."""
+    ground = Ground()
+    vm = ground.target.of(VIRTUAL_MACHINES, "web", SPACE)
+    annotations = {"annotations": {ORIGINAL_RUN: "Halted"}}
+    ground.target.put(VIRTUAL_MACHINES, vm | {"metadata": vm["metadata"] | annotations})
+
+    assert ground.move(impatient, type=FailoverType.TEST).end is End.COMPLETED
+    assert ground.target.drilled == ["db-drill"]
 
 
 def test_a_cleanup_leaves_nothing_of_it():

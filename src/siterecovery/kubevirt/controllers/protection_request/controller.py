@@ -164,7 +164,7 @@ class ProtectionController:
         message = cut(message, MOST)
         history = (obj.get("status") or {}).get("history") or ()
         entry = {"time": now, "reason": Phase.FAILED.value, "message": message}
-        fields = {"phase": Phase.FAILED.value, "message": message, "completedAt": now}
+        fields: Object = {"phase": Phase.FAILED.value, "message": message, "completedAt": now}
         fields |= {"observedGeneration": obj["metadata"].get("generation", 1), "history": [*history, entry][-100:]}
         await self._say(obj, fields)
         await self._recorder.record(obj, Phase.FAILED.value, message, WARNING)
