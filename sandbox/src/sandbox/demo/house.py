@@ -1,15 +1,20 @@
-"""Rules of the house for every demo: one at a time in a directory, and a signal ends it in good order."""
+"""Rules of the house for every demo: one at a time in a directory, a signal ends it in good order, and a failure is told at the end."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Protocol, TypeVar
 
+from sandbox.demo.comparing import Outcome
+from sandbox.demo.screen import Screen
+from sandbox.processes import ProcessError
 from sandbox.statedir import only_one
 
+_Stage = TypeVar("_Stage")
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -43,3 +48,37 @@ def signals_end_it() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Tale(Protocol):
+    """A story that can be told once."""
+
+    outcomes: list[Outcome]
+
+    def play(self) -> None:
+        """ProcessError when it cannot go on."""
+
+
+def perform(
+    stage: contextlib.AbstractContextManager[_Stage], tale_on: Callable[[_Stage], Tale]
+) -> tuple[Sequence[Outcome], ProcessError | None]:
+    """How its moves came out, and what ended it early; the stage is cleared by then."""
+    outcomes: list[Outcome] = []
+    try:
+        with stage as made:
+            tale = tale_on(made)
+            outcomes = tale.outcomes
+            tale.play()
+    except ProcessError as error:
+        return outcomes, error
+    return outcomes, None
+
+
+def curtain(state: Path, screen: Screen, play: Callable[[], int]) -> int:
+    """What `play` returns, 128 + n when signal n ended it."""
+    with only_one_demo(state), signals_end_it():
+        try:
+            return play()
+        except Ended as ended:
+            screen.line(f"\nEnded by {ended}; nothing runs any more. Logs: {state / 'logs'}")
+            return 128 + ended.number

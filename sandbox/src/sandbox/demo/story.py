@@ -6,10 +6,11 @@ import re
 from datetime import datetime
 
 from sandbox.demo import verdicts
+from sandbox.demo.comparing import Outcome, claim
 from sandbox.demo.follow import CommandFailed
 from sandbox.demo.movement import Movement
 from sandbox.demo.stage import Stage, field
-from sandbox.demo.verdicts import VMS, VOLUMES, Outcome
+from sandbox.demo.verdicts import VMS, VOLUMES
 from sandbox.stack import api_name, engine_name
 
 _THERE = (
@@ -156,8 +157,8 @@ class Story:
         self.stage.run("openstack --os-cloud site-b dr protection-group sync-status prod")
         last = self.stage.witness.look()
         self.screen.line()
-        verdicts.claim(self.screen, "the old copies on site-a are stopped", last.running["site-a"])
-        verdicts.claim(self.screen, "the VMs on site-b run on", set(VMS) - last.running["site-b"])
+        claim(self.screen, "the old copies on site-a are stopped", last.running["site-a"])
+        claim(self.screen, "the VMs on site-b run on", set(VMS) - last.running["site-b"])
 
     def check(self) -> None:
         self.screen.act(

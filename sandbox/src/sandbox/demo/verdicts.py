@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from sandbox import seed
+from sandbox.demo.comparing import Outcome, claim, numbers, spread
 from sandbox.demo.movement import Movement
 from sandbox.demo.screen import Screen
 
 VMS = tuple(sorted(machine.name for machine in seed.WORKLOAD))
 VOLUMES = tuple(sorted(volume for machine in seed.WORKLOAD for volume in machine.volumes))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One line of the summary."""
-
-    title: str
-    silence: str
-    lost: str
 
 
 def planned(screen: Screen, title: str, move: Movement) -> Outcome:
@@ -56,12 +46,6 @@ def arrived(screen: Screen, move: Movement) -> None:
     claim(screen, "no VM ever ran on both sites at once", move.twice)
 
 
-def claim(screen: Screen, text: str, exceptions: Iterable[str]) -> None:
-    """A claim about all, with those for which it does not hold."""
-    broken = sorted(exceptions)
-    screen.verdict(not broken, text if not broken else f"{text}: not so for {', '.join(broken)}")
-
-
 def _behind(move: Movement, due: dict[str, int]) -> set[str]:
     """The volumes that are missing on the target, or hold less than is due."""
     return {name for name in VOLUMES if name not in due or move.restored.get(name, -1) < due[name]}
@@ -69,11 +53,7 @@ def _behind(move: Movement, due: dict[str, int]) -> set[str]:
 
 def silence(move: Movement) -> str:
     """How long the VMs gave no sign of life."""
-    gaps = [gap for name in VMS if (gap := move.away(name)) is not None]
-    if not gaps:
-        return "unknown"
-    least, most = f"{min(gaps):.1f}", f"{max(gaps):.1f}"
-    return f"{most} s" if least == most else f"{least} to {most} s"
+    return spread([gap for name in VMS if (gap := move.away(name)) is not None], digits=1)
 
 
 def lived_after(move: Movement, point: datetime) -> float:
@@ -91,6 +71,5 @@ def show_writes(screen: Screen, move: Movement) -> None:
 
 
 def _numbers(before: int | None, after: int | None) -> tuple[str, str, str]:
-    shown = ["missing" if number is None else f"write {number}" for number in (before, after)]
     lost = "all" if before is None or after is None else str(max(before - after, 0))
-    return shown[0], shown[1], lost
+    return (*numbers(before, after, "missing"), lost)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.processes import ProcessError
+from sandbox.demo.watching import Watcher
 from sandbox.stack import post
 
 _PAUSE_SECONDS = 0.2
@@ -53,38 +52,8 @@ def _running(cloud: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(s["name"] for s in cloud["servers"] if s["guest"] is not None and s["guest"]["running"])
 
 
-class Witness:
-    """Looks from `start` to `stop`; what it saw is in `samples`, oldest first."""
+class Witness(Watcher[Sample]):
+    """Looks at the whole world at once."""
 
     def __init__(self, control: str) -> None:
-        self._control = control
-        self._told = threading.Event()
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._watch, name="witness", daemon=True)
-        self.samples: list[Sample] = []
-
-    def start(self) -> None:
-        """Begin, with a first look."""
-        self.look()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End; harmless when it never began."""
-        self._told.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def look(self) -> Sample:
-        """Look once, now."""
-        with self._lock:
-            sample = Sample.of(post(f"{self._control}/state", {}, "GET"))
-            self.samples.append(sample)
-            return sample
-
-    def _watch(self) -> None:
-        while not self._told.wait(_PAUSE_SECONDS):
-            try:
-                self.look()
-            except ProcessError:
-                # Whoever tells the story looks too, and gets this error where it can be shown.
-                continue
+        super().__init__(lambda: Sample.of(post(f"{control}/state", {}, "GET")), _PAUSE_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.demo.comparing import claim
 from sandbox.kubernetes.demo import verdicts
 from sandbox.kubernetes.demo.teller import NS, OF_QUORUM, Teller
 from sandbox.kubernetes.desk import NAMESPACE
@@ -38,7 +39,7 @@ class Disaster(Teller):
         self.stage.run(f"pgctl failover pg-a --to cluster2 --wait --namespace {NAMESPACE}", 1)
         early = self.stage.witness.look().present["cluster2"]
         self.screen.line()
-        verdicts.claim(self.screen, "nothing was started on cluster2 without that word", early)
+        claim(self.screen, "nothing was started on cluster2 without that word", early)
         for group in GROUPS:
             self.stage.run(f"./intelligent-pg-failover.sh {group} --to-cluster2 {_CONFIRMED}")
         self.stage.run(f"kubectl {_THERE} get vmi {NS}")
@@ -74,10 +75,10 @@ class Disaster(Teller):
         samples = self.seen("pg-a", "cluster1", "cluster2").samples
         verdicts.never_twice(self.screen, samples)
         woken = {vm for sample in samples for vm in sample.present["cluster1"]}
-        verdicts.claim(self.screen, "on the returned cluster no VM got its disk: none ran there", woken)
+        claim(self.screen, "on the returned cluster no VM got its disk: none ran there", woken)
         for group in GROUPS:
             verdicts.stayed(self.screen, group, "cluster2", samples)
-        verdicts.claim(self.screen, "both copies of every disk are whole and guarded by quorum", self._unready_disks())
+        claim(self.screen, "both copies of every disk are whole and guarded by quorum", self._unready_disks())
 
     def _without_debts(self) -> bool:
         """The product's word: what it owes is known to nobody else. What paying it must bring about is judged by the disks."""

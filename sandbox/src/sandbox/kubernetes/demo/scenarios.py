@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from sandbox.demo.comparing import claim
 from sandbox.demo.follow import CommandFailed
 from sandbox.kubernetes.demo import verdicts
 from sandbox.kubernetes.demo.stage import Terminal
@@ -106,13 +107,13 @@ class Scenarios(Teller):
             self.stage.run(f"kubectl get vmi {NS}")
             left = set(GROUPS["pg-a"]) & self.stage.witness.look().present["cluster1"]
             self.screen.line()
-            verdicts.claim(self.screen, "no VM of pg-a has a guest any more", left)
+            claim(self.screen, "no VM of pg-a has a guest any more", left)
             self.stage.run(patch + """'{"spec":{"desiredState":"running"}}'""")
             self._until_row(watch, "running", "running", times=2)
         self.stage.run(f"kubectl get protectiongroup pg-a {NS} {STATE}")
         missing = set(GROUPS["pg-a"]) - self.stage.witness.look().running["cluster1"]
         self.screen.line()
-        verdicts.claim(self.screen, "all VMs of pg-a run again", missing)
+        claim(self.screen, "all VMs of pg-a run again", missing)
 
     def audit_trail(self) -> None:
         self.screen.act(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.kubernetes.demo import verdicts
+from sandbox.demo.comparing import claim
 from sandbox.kubernetes.demo.disaster import Disaster
 from sandbox.kubernetes.demo.scenarios import Scenarios
 from sandbox.kubernetes.demo.stage import Stage
@@ -40,14 +40,14 @@ class Story(Teller):
         sample = self.stage.witness.look()
         self.screen.line()
         everything: set[str] = set().union(*GROUPS.values())
-        verdicts.claim(self.screen, "all four VMs run on cluster1", everything - sample.running["cluster1"])
-        verdicts.claim(self.screen, "nothing runs on cluster2", sample.present["cluster2"])
+        claim(self.screen, "all four VMs run on cluster1", everything - sample.running["cluster1"])
+        claim(self.screen, "nothing runs on cluster2", sample.present["cluster2"])
         unequal = {
             name
             for name, replicas in sample.disks.items()
             if len(replicas) < 2 or not all(replica.up_to_date and replica.guarded for replica in replicas.values())
         }
-        verdicts.claim(self.screen, "every disk has a whole copy on each cluster, guarded by quorum", unequal)
+        claim(self.screen, "every disk has a whole copy on each cluster, guarded by quorum", unequal)
 
     def check(self) -> None:
         self.screen.act(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from sandbox.demo.comparing import Outcome
 from sandbox.kubernetes.demo import verdicts
 from sandbox.kubernetes.demo.movement import Movement
 from sandbox.kubernetes.demo.stage import Stage
-from sandbox.kubernetes.demo.verdicts import Outcome
 from sandbox.kubernetes.desk import NAMESPACE
 
 NS = f"-n {NAMESPACE}"

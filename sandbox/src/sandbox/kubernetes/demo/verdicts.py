@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from sandbox.demo.comparing import Outcome, claim, numbers, spread
 from sandbox.demo.screen import Screen
 from sandbox.kubernetes.demo.movement import Movement, twice
 from sandbox.kubernetes.demo.witness import Sample
 from sandbox.kubernetes.workload import GROUPS, volume_of
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One line of the summary."""
-
-    title: str
-    silence: str
-    lost: str
-
-
 def moved(screen: Screen, title: str, move: Movement) -> Outcome:
     """Every VM arrived with its last write, and never two copies of one."""
     screen.line()
     screen.prose("What machines and disks themselves say, without asking Site Recovery or an API server:")
-    rows = [(volume_of(vm), *_numbers(move.written(vm), move.found(vm))) for vm in move.vms]
+    rows = [_row(volume_of(vm), move.written(vm), move.found(vm)) for vm in move.vms]
     screen.table(("disk", f"last write on {move.source}", f"found on {move.target}", "lost"), rows)
     claim(screen, f"all VMs of {move.group} run on {move.target}, and nowhere else", move.misplaced())
     never_twice(screen, move.samples)
     behind = {volume_of(vm) for vm in move.vms if _lost(move.written(vm), move.found(vm)) != 0}
     claim(screen, "no write was lost on any disk", behind)
-    return Outcome(title, silence(move), "nothing" if not behind else "see above")
+    return Outcome(
+        title,
+        spread([gap for vm in move.vms if (gap := move.away(vm)) is not None], digits=0),
+        "nothing" if not behind else "see above",
+    )
 
 
 def stayed(screen: Screen, group: str, cluster: str, samples: Sequence[Sample]) -> None:
@@ -45,27 +40,11 @@ def never_twice(screen: Screen, samples: Sequence[Sample]) -> None:
     claim(screen, text, twice(samples))
 
 
-def claim(screen: Screen, text: str, exceptions: Iterable[str]) -> None:
-    """A claim about all, with those for which it does not hold."""
-    broken = sorted(exceptions)
-    screen.verdict(not broken, text if not broken else f"{text}: not so for {', '.join(broken)}")
-
-
-def silence(move: Movement) -> str:
-    """How long the VMs gave no sign of life."""
-    gaps = [gap for vm in move.vms if (gap := move.away(vm)) is not None]
-    if not gaps:
-        return "unknown"
-    least, most = f"{min(gaps):.0f}", f"{max(gaps):.0f}"
-    return f"{most} s" if least == most else f"{least} to {most} s"
-
-
 def _lost(before: int | None, after: int | None) -> int | None:
     """None when either was not seen: nobody can say."""
     return None if before is None or after is None else max(before - after, 0)
 
 
-def _numbers(before: int | None, after: int | None) -> tuple[str, str, str]:
-    shown = ["not seen" if number is None else f"write {number}" for number in (before, after)]
+def _row(disk: str, before: int | None, after: int | None) -> tuple[str, ...]:
     lost = _lost(before, after)
-    return shown[0], shown[1], "unknown" if lost is None else str(lost)
+    return (disk, *numbers(before, after, "not seen"), "unknown" if lost is None else str(lost))

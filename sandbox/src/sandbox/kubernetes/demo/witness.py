@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.demo.watching import Watcher
 from sandbox.kubernetes.agent.client import AgentControl
 from sandbox.kubernetes.agent.guests import RUNNING
 from sandbox.kubernetes.desk import NAMESPACE
 from sandbox.kubernetes.storage import StorageControl
-from sandbox.processes import ProcessError
 
 _PAUSE_SECONDS = 0.3
 
@@ -79,44 +78,17 @@ def _replicas(volume: Mapping[str, Any]) -> dict[str, Replica]:
     }
 
 
-class Witness:
-    """Looks from `start` to `stop`; what it saw is in `samples`, oldest first."""
+class Witness(Watcher[Sample]):
+    """Looks at both clusters' machines and at all disks."""
 
     def __init__(self, agents: Mapping[str, AgentControl], storage: StorageControl) -> None:
-        self._agents, self._storage = agents, storage
-        self._told = threading.Event()
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._watch, name="witness", daemon=True)
-        self.samples: list[Sample] = []
+        def take() -> Sample:
+            states = {name: agent.state() for name, agent in agents.items()}
+            return Sample.of(time.monotonic(), states, storage.get("/drbd/volumes"))
 
-    def start(self) -> None:
-        """Begin, with a first look."""
-        self.look()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End; harmless when it never began."""
-        self._told.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def look(self) -> Sample:
-        """Look once, now."""
-        with self._lock:
-            states = {name: agent.state() for name, agent in self._agents.items()}
-            sample = Sample.of(time.monotonic(), states, self._storage.get("/drbd/volumes"))
-            self.samples.append(sample)
-            return sample
+        super().__init__(take, _PAUSE_SECONDS)
 
     def since(self, mark: int) -> Sequence[Sample]:
         """What was seen from sample number `mark` on, and now."""
         self.look()
         return tuple(self.samples[mark:])
-
-    def _watch(self) -> None:
-        while not self._told.wait(_PAUSE_SECONDS):
-            try:
-                self.look()
-            except ProcessError:
-                # Whoever tells the story looks too, and gets this error where it can be shown.
-                continue
