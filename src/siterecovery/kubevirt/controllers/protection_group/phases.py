@@ -116,15 +116,16 @@ async def enrol(scope: Scope, cluster: base.Cluster) -> None:
         and scope.here == scope.group.spec.clusters.primary
     )
     if scope.authority.verdict is Verdict.HERE or home:
-        runs = {member.name: _run_to_record(member, scope.desired) for member in scope.members}
+        for member in scope.members:
+            member.meant = _run_to_record(member, scope.desired) or ""
 
         async def record(member: MemberView, vm: Object) -> None:
-            member.vm = await virtual_machines.enrol(cluster, vm, scope.group.metadata.name, runs[member.name] or "")
+            member.vm = await virtual_machines.enrol(cluster, vm, scope.group.metadata.name, member.meant)
 
-        await _each(scope, [name for name, run in runs.items() if run is not None], record)
+        await _each(scope, [member.name for member in scope.members if member.meant], record)
     for member in scope.members:
         label = ((member.vm or {}).get("metadata", {}).get("labels") or {}).get(GROUP_LABEL)
-        member.foreign = member.vm is not None and label != scope.group.metadata.name
+        member.foreign = member.vm is not None and label != scope.group.metadata.name and not member.meant
 
 
 def _run_to_record(member: MemberView, desired: DesiredState) -> str | None:
@@ -142,11 +143,15 @@ def _run_to_record(member: MemberView, desired: DesiredState) -> str | None:
 
 
 async def dismiss_former(scope: Scope, cluster: base.Cluster, labelled: Sequence[Object]) -> None:
-    """VMs that were taken out of the group: nothing of ours stays on them, and they go on as they are."""
+    """VMs that were taken out of the group: nothing of ours stays on them, and they go on as they are. What fails here concerns no member."""
     names = {member.name for member in scope.members}
     for vm in labelled:
         if vm["metadata"]["name"] not in names:
-            await virtual_machines.dismiss(cluster, vm)
+            try:
+                await virtual_machines.dismiss(cluster, vm)
+            except base.ClusterError as error:
+                scope.error = str(error)
+                scope.look_again(_SOON if isinstance(error, base.Conflict) else _IN_TRANSITION)
 
 
 async def hold(scope: Scope, cluster: base.Cluster) -> None:

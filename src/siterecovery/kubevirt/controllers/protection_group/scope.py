@@ -37,6 +37,8 @@ class MemberView:
     waits: str = ""
     foreign: bool = False
     """A VM of that name which nobody has made this group's: it is not touched. Known after the phase that enrols."""
+    meant: str = ""
+    """What this pass wants to record of it: it is this group's also while that write loses a race."""
     waited: float = 0.0
     """Seconds for which it has been on its way to where it shall be, as this process has seen it."""
 
@@ -52,11 +54,12 @@ class MemberView:
     @property
     def counts(self) -> bool:
         """Whether `currentState` looks at it: not a stranger, nor what stays halted, nor a guest that has gone to rest by itself."""
-        return (
-            not self.foreign
-            and not (self.vm is not None and vms.is_excluded(self.vm))
-            and self.power is not Power.COMPLETED
-        )
+        return not self.foreign and not self.excluded and self.power is not Power.COMPLETED
+
+    @property
+    def excluded(self) -> bool:
+        """It was halted when it became a member: it stays so."""
+        return self.vm is not None and (vms.is_excluded(self.vm) or vms.strategy_of(self.meant) == vms.HALTED)
 
     @property
     def halted_now(self) -> bool:

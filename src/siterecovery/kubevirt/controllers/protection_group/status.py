@@ -18,7 +18,6 @@ from siterecovery.kubevirt.crds.protection_group import (
     VolumeStatus,
 )
 from siterecovery.kubevirt.domain import times
-from siterecovery.kubevirt.domain import virtual_machine as vms
 from siterecovery.kubevirt.domain.authority import Verdict
 from siterecovery.kubevirt.domain.names import GROUP_CONTROLLER, GROUP_LABEL
 from siterecovery.kubevirt.domain.resources import PROTECTION_GROUPS
@@ -79,7 +78,7 @@ def row(member: MemberView) -> MemberStatus:
     phase = _PHASES[member.power]
     if member.vm is None and member.power is Power.STOPPED:
         phase = MemberPhase.MISSING
-    elif member.foreign or (member.vm is not None and vms.is_excluded(member.vm)):
+    elif member.foreign or member.excluded:
         phase = MemberPhase.EXCLUDED
     elif member.waits:
         phase = MemberPhase.WAITING
