@@ -83,5 +83,6 @@ sandbox-down: setup
 
 # What runs is ended first: without its state directory nobody would find it again.
 clean:
-	@test ! -x $(BIN)/sandbox || { $(BIN)/sandbox down; $(BIN)/sandbox kubernetes down; }
+	@test ! -x $(BIN)/sandbox || { $(BIN)/sandbox down; $(BIN)/sandbox kubernetes down; \
+		$(BIN)/sandbox kubernetes down --state .sandbox/kubernetes/demo; }
 	rm -rf $(VENV) .sandbox .mypy_cache .ruff_cache .pytest_cache
