@@ -26,13 +26,28 @@ def sandbox(*arguments: str) -> str:
     return done.stdout
 
 
-def typed(state: pathlib.Path, command: str) -> str:
-    """What a person's shell prints in the state directory, with nothing but its `env` sourced; it has to succeed."""
+def terminal(state: pathlib.Path, command: str) -> "subprocess.Popen[str]":
+    """A person's shell in the state directory, with nothing but its `env` sourced, and a command typed into it."""
     clean = {"HOME": str(state), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-    script = f"cd {state} && . ./env && {command}"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=180, check=False, env=clean)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    script = f"cd '{state}' && . ./env && {command}"
+    out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(["bash", "-c", script], env=clean, text=True, encoding="utf-8", **out)
+
+
+def typed(state: pathlib.Path, command: str, code: int = 0) -> str:
+    """What a command prints there; its exit code is compared."""
+    return ended(terminal(state, command), command, code)
+
+
+def ended(child: "subprocess.Popen[str]", command: str, code: int = 0) -> str:
+    """What it has printed once it is over."""
+    try:
+        printed, _ = child.communicate(timeout=180)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        printed, _ = child.communicate()
+    assert child.returncode == code, f"{command}: {child.returncode}\n{printed}"
+    return printed
 
 
 def left(state: pathlib.Path) -> list[str]:

@@ -1,13 +1,19 @@
 """`make kubernetes-up` for a person: what is there, what the documented commands do as they are printed, and nothing that stays."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kubernetes.demo.shell import left, sandbox, typed
+from kubernetes.demo.shell import ROOT, ended, left, sandbox, terminal, typed
 from sandbox.kubernetes.agent.client import AgentControl
+from sandbox.kubernetes.client import wait_until
 from sandbox.kubernetes.detached import Detached
+
+VMS = ("shop-db", "shop-web", "wiki-db", "wiki-web")
+THERE = "kubectl --kubeconfig=cluster2.kubeconfig"
+_CONFLICT = 4
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +30,17 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         assert {path.name for path in directory.iterdir()} == {"lock", "logs", "processes.json"}
 
 
+def running(state: Path) -> dict[str, set[str]]:
+    """The VMs that have a guest, by cluster, as the machines say."""
+    planes = Detached(state).description["planes"]
+    agents = {name: AgentControl(planes[name]["agent"]) for name in ("cluster1", "cluster2")}
+    return {name: {vm for vm in VMS if agent.guests("site-recovery", vm)} for name, agent in agents.items()}
+
+
 def test_the_installation_is_as_documented(state: Path) -> None:
     """Both Deployments are ready, both definitions are registered, and pgctl reaches every cluster."""
-    rows = typed(
-        state, "kubectl --kubeconfig=quorum-cluster.kubeconfig get deployment failover-controller -n site-recovery"
-    )
-    assert rows.splitlines()[1].split()[:4] == ["failover-controller", "1/1", "1", "1"]
+    line = "kubectl --kubeconfig=quorum-cluster.kubeconfig get deployment failover-controller -n site-recovery"
+    assert typed(state, line).splitlines()[1].split()[:4] == ["failover-controller", "1/1", "1", "1"]
     assert " 1/1 " in typed(state, "kubectl get deployment protection-group-controller -n site-recovery")
     names = typed(state, "kubectl get crd | grep siterecovery.trilio.io")
     assert "failovers.siterecovery.trilio.io" in names
@@ -39,37 +50,82 @@ def test_the_installation_is_as_documented(state: Path) -> None:
     assert str(state) in typed(state, "pgctl config view")
 
 
+def sections() -> dict[str, list[str]]:
+    """The tutorial's commands by the number of their section; what prepares a shell is left out: every line here has one of its own."""
+    text = (ROOT / "docs" / "tutorial-kubernetes.md").read_text()
+    found = {}
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        lines = "".join(re.findall(r"```sh\n(.*?)```", section, re.DOTALL)).splitlines()
+        found[section.partition(".")[0]] = [line for line in lines if not line.startswith(("make", "cd", "source"))]
+    return found
+
+
+@pytest.mark.timeout(500)
+def test_the_tutorial(state: Path) -> None:
+    """Every command of the tutorial, in its order, does what its text says; in the end everything runs on cluster2, once."""
+    steps = sections()
+    for line in steps["1"] + steps["2"]:
+        typed(state, line)
+    assert running(state)["cluster1"] == set(VMS)
+    _two_at_once(state, steps["3"])
+    for line in steps["4"][:1]:
+        typed(state, line)
+    typed(state, f"{THERE} wait protectiongroup pg-a -n site-recovery --for=condition=Ready=False --timeout=60s")
+    assert "NotActiveHere" in typed(state, steps["4"][1])
+    assert "shop" not in typed(state, steps["4"][2])
+    typed(state, steps["4"][3])
+    tested, shown, cleaned = (typed(state, line) for line in steps["5"])
+    assert "succeeded after" in tested
+    assert "shop-db" in shown
+    assert "succeeded after" in cleaned
+    assert running(state) == {"cluster1": set(VMS), "cluster2": set()}
+    _lost_and_back(state, steps["6"])
+    assert steps["7"] == ["sandbox kubernetes check"]
+    typed(state, steps["7"][0])
+
+
+def _two_at_once(state: Path, lines: list[str]) -> None:
+    slow, move, locks, lease, quick, home = lines
+    typed(state, slow)
+    first = terminal(state, move)
+    wait_until("the lock", 60, lambda: "pg-a" in typed(state, locks))
+    assert "another failover is already in progress" in typed(state, move, _CONFLICT)
+    assert "holderIdentity: failover-controller-" in typed(state, lease)
+    assert "[SUCCESS]" in ended(first, move)
+    typed(state, quick)
+    typed(state, home)
+
+
+def _lost_and_back(state: Path, lines: list[str]) -> None:
+    off, planned, *moves, shown, on, groups, instances = lines
+    typed(state, off)
+    assert "--type unplanned --confirm-source-down" in typed(state, planned, 1)
+    for line in moves:
+        assert "[SUCCESS]" in typed(state, line)
+    assert typed(state, shown).count("Running") == 4
+    typed(state, on)
+    debts = f"{THERE} get protectiongroups -n site-recovery -o jsonpath='{{.items[*].status.debts}}'"
+    wait_until("the debts paid", 120, lambda: typed(state, debts).strip() in ("", "[] []", "[]"))
+    assert typed(state, groups).count("cluster2") == 2
+    wait_until("nothing at home", 60, lambda: "No resources found" in typed(state, instances))
+    assert running(state) == {"cluster1": set(), "cluster2": set(VMS)}
+
+
 def test_a_second_up_leaves_what_was_moved(state: Path) -> None:
-    """After a failover by the documented command `up` finds everything there: it starts no VM at home a second time."""
-    printed = typed(state, "./intelligent-pg-failover-crd.sh pg-a --to-cluster2").splitlines()
-    assert printed[-1] == "[SUCCESS] Failover of pg-a to cluster2 completed successfully"
+    """Wherever the groups run, `up` finds everything there: it starts no VM at home a second time."""
+    typed(state, "./intelligent-pg-failover-crd.sh pg-a --to-cluster2")
+    before = running(state)
 
     sandbox("up", "--site-recovery", "--state", str(state))
 
-    agents = {name: AgentControl(plane["agent"]) for name, plane in Detached(state).description["planes"].items()}
-    running = {
-        name: {vm for vm in ("shop-db", "shop-web", "wiki-db", "wiki-web") if agents[name].guests("site-recovery", vm)}
-        for name in ("cluster1", "cluster2")
-    }
-    assert running == {"cluster1": {"wiki-db", "wiki-web"}, "cluster2": {"shop-db", "shop-web"}}
+    assert {"shop-db", "shop-web"} <= before["cluster2"]
+    assert running(state) == before
     assert " Succeeded " in typed(state, "pgctl operations list --namespace site-recovery --protection-group pg-a")
-
-
-def test_the_tutorials_wrong_cluster(state: Path) -> None:
-    """`running`, patched on the cluster where the group is not active, starts nothing, and the group says why."""
-    there = "kubectl --kubeconfig=cluster2.kubeconfig"
-    want = there + """ patch protectiongroup pg-b -n site-recovery --type=merge -p '{"spec":{"desiredState":"%s"}}'"""
-    typed(state, want % "running")
-    typed(state, f"{there} wait protectiongroup pg-b -n site-recovery --for=condition=Ready=False --timeout=60s")
-    assert "NotActiveHere" in typed(state, f"{there} describe protectiongroup pg-b -n site-recovery")
-    assert "wiki" not in typed(state, f"{there} get vmi -n site-recovery")
-    typed(state, want % "stopped")
 
 
 def test_quorum_can_be_lost_and_regained(state: Path) -> None:
     """One word puts the taints on every node of a cluster, another takes them off."""
-    key = "-o jsonpath='{.items[*].spec.taints[*].key}'"
     for verb, count in (("lose-quorum", 2), ("regain-quorum", 0)):
         sandbox("fault", "--state", str(state), verb, "cluster2")
-        found = typed(state, f"kubectl --kubeconfig=cluster2.kubeconfig get nodes {key}")
+        found = typed(state, f"{THERE} get nodes -o jsonpath='{{.items[*].spec.taints[*].key}}'")
         assert found.count("drbd.linbit.com/lost-quorum") == count
