@@ -39,6 +39,37 @@ FAILOVER = [
 ]
 GROUPS = [*SHARED, "clusters/virtual_machines.py", "controllers/protection_group"]
 Call = tuple[str, str, str]
+_GROUPS = ["protectiongroups"]
+HOME = {
+    "clusters/events.py": ["events"],
+    "clusters/leases.py": ["leases"],
+    "controllers/failover/controller.py": ["failovers"],
+    "controllers/failover/rounds.py": _GROUPS,
+    "controllers/protection_request": ["protectionrequests", "drbdreplicationpolicies"],
+    "journal": ["failovers"],
+}
+"""Which of a file's calls go to the cluster of the failover controller itself: kinds by file."""
+WORKLOAD = {
+    "clusters/events.py": ["events"],
+    "clusters/leases.py": ["leases"],
+    "clusters/nodes.py": ["nodes"],
+    "controllers/failover/debts.py": _GROUPS,
+    "controllers/failover/rounds.py": _GROUPS,
+    "controllers/protection_request/phases.py": ["virtualmachines"],
+    "steps": [
+        *("protectiongroups", "virtualmachines", "virtualmachineinstances", "nodes"),
+        *("persistentvolumes", "persistentvolumeclaims", "storageclasses"),
+    ],
+    "storage/drbd_operator": ["drbdvolumes"],
+}
+"""And to those in which VMs run, where it comes as the peer account."""
+MIRRORED = {
+    "controllers/protection_group/mirror.py": [
+        *("protectiongroups", "persistentvolumes", "persistentvolumeclaims", "serviceaccounts", "secrets"),
+    ],
+    "clusters/authority.py": _GROUPS,
+}
+"""And of the group controller to the cluster on which it keeps copies."""
 
 
 def made(places: list[str]) -> set[Call]:

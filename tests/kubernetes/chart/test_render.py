@@ -125,6 +125,22 @@ def test_the_failover_controller_may_do_what_it_does() -> None:
     assert needed - grants("two-clusters", "failover-controller") == set()
 
 
+@pytest.mark.parametrize(
+    ("places", "case", "account"),
+    [
+        # By the cluster a file's calls go to: the rounds over all groups, debts and Events are everywhere, or where a group is.
+        (calls.HOME, "quorum", "failover-controller"),
+        (calls.WORKLOAD, "workload", "site-recovery-peer"),
+        (calls.MIRRORED, "workload", "site-recovery-peer"),
+    ],
+)
+def test_each_cluster_grants_what_is_asked_of_it(places: dict[str, list[str]], case: str, account: str) -> None:
+    """Not only some cluster grants a call: the one it is sent to does."""
+    needed = {call for file, kinds in places.items() for call in calls.made([file]) if call[1].split("/")[0] in kinds}
+    assert len(needed) >= 4
+    assert needed - grants(case, account) == set()
+
+
 def test_the_group_controller_may_do_what_it_does() -> None:
     """Every call of its source is granted, here or on the cluster where it keeps copies."""
     needed = GROUP_CALLS

@@ -10,11 +10,11 @@ from support.kubernetes import machines
 OURS = "siterecovery.trilio.io"
 
 
-def protected(planes, namespace, name="vm1", **options):
+def protected(planes, namespace, name="vm1", storage_class="linstor", **options):
     """A VM on cluster1 whose disk LINSTOR replicates to cluster2; also the volume's handle."""
     handle = f"pvc-{namespace}-{name}"
     planes.storage.create_volume(handle, "cluster1-node1", "cluster2-node1")
-    machines.bind_disk(planes.cluster1, namespace, f"{name}-disk", handle)
+    machines.bind_disk(planes.cluster1, namespace, f"{name}-disk", handle, storage_class)
     make(planes.cluster1, namespace, name, claims=[f"{name}-disk"], **options)
     return handle
 
@@ -70,6 +70,27 @@ def test_names_are_mapped_and_secrets_follow(controllers, ready_planes, group):
     changed = {"userdata": base64.b64encode(b"#cloud-config\nhostname: b").decode()}
     api.merge(there, {"data": changed})
     group.until("the changed Secret", lambda: ready_planes.cluster2.api.get(there)["data"] == changed)
+
+
+def test_a_claim_that_grew_grows_there_too(controllers, ready_planes, group):
+    """Where the class allows it the copy of claim and volume take the new size; the API server of the other cluster has its say."""
+    expandable = f"{group.namespace}-class"
+    for plane in ready_planes.clusters:
+        header = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": expandable}}
+        plane.api.apply(header | {"provisioner": "linstor.csi.linbit.com", "allowVolumeExpansion": True})
+    handle = protected(ready_planes, group.namespace, storage_class=expandable)
+    group.create("vm1").until_state("running")
+    group.until_condition("FailoverReady", "Ready")
+    claim = f"/api/v1/namespaces/{group.namespace}/persistentvolumeclaims/vm1-disk"
+    volume = f"/api/v1/persistentvolumes/{handle}"
+    here, there = ready_planes.cluster1.api, ready_planes.cluster2.api
+
+    here.merge(volume, {"spec": {"capacity": {"storage": "2Gi"}}})
+    here.merge(claim, {"spec": {"resources": {"requests": {"storage": "2Gi"}}}})
+
+    group.until("the claim to grow", lambda: there.get(claim)["spec"]["resources"]["requests"]["storage"] == "2Gi")
+    assert there.get(volume)["spec"]["capacity"]["storage"] == "2Gi"
+    assert group.condition("FailoverReady")["message"] == "it can be moved to cluster2"
 
 
 def test_a_changed_vm_changes_its_copy(controllers, ready_planes, group):

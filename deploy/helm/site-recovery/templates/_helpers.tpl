@@ -82,6 +82,10 @@ subjects:
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [get, create, update, delete]
+# What becomes of the debts of a group is told where the group is.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [get, create, patch]
 {{- end }}
 
 {{/* What a group controller does on the other cluster: it keeps stopped copies there. Secrets and ConfigMaps have a role of their own. */}}

@@ -18,11 +18,13 @@ from siterecovery.kubevirt.domain.names import (
     ORIGINAL_RUN,
     SOURCE_UID,
 )
+from siterecovery.kubevirt.domain.quantities import whole
 from siterecovery.kubevirt.domain.resources import (
     CONTROLLER_REVISIONS,
     OURS,
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
+    SERVICE_ACCOUNTS,
     VIRTUAL_MACHINES,
     Object,
     Resource,
@@ -169,6 +171,32 @@ def plain(resource: Resource, obj: Mapping[str, Any], *, group: str, source: str
     }
     kept = {key: obj[key] for key in ("type", "data", "binaryData", "immutable") if key in obj}
     return _signed(made | kept)
+
+
+def service_account(obj: Mapping[str, Any], *, group: str, source: str) -> Object:
+    """Its name, and how its images are pulled: tokens are each cluster's own, and what it may do is said by bindings that a cluster's people make."""
+    metadata = obj["metadata"]
+    made = SERVICE_ACCOUNTS.header(metadata["name"], metadata["namespace"])
+    made["metadata"] |= {
+        "labels": {**_labels(metadata), GROUP_LABEL: group},
+        "annotations": {**_annotations(metadata), **_marks(metadata, source)},
+    }
+    kept = {key: obj[key] for key in ("imagePullSecrets", "automountServiceAccountToken") if key in obj}
+    return _signed(made | kept)
+
+
+def grown(there: Mapping[str, Any], wanted: Mapping[str, Any], *path: str) -> Object | None:
+    """A claim or a volume as it is there, with the size it should have; None when it is as large. It never shrinks: no storage does."""
+    made = copy.deepcopy(dict(there))
+    *parents, last = path
+    now, then = made, wanted
+    for key in parents:
+        now, then = now.setdefault(key, {}), then.get(key) or {}
+    if last not in then or whole(str(then[last])) <= whole(str(now.get(last) or "0")):
+        return None
+    now[last] = then[last]
+    made["metadata"].pop("managedFields", None)
+    return made
 
 
 def revision(obj: Mapping[str, Any], *, group: str, source: str) -> Object:

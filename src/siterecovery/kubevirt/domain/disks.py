@@ -1,4 +1,4 @@
-"""Which claims, Secrets and ConfigMaps a VM uses, and which replicated volumes stand behind its claims. Pure."""
+"""Which claims, Secrets, ConfigMaps and accounts a VM uses, and which replicated volumes stand behind its claims. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ def claims(vm: Mapping[str, Any]) -> list[str]:
 
 
 def secrets(vm: Mapping[str, Any]) -> list[str]:
-    """Names of the Secrets it needs to boot or to be logged in to."""
+    """Names of the Secrets it needs to boot, to be logged in to, or to have its images pulled."""
     found = [name for volume in _template(vm).get("volumes") or () for name in _secrets_of(volume)]
     for credential in _template(vm).get("accessCredentials") or ():
         for part in credential.values():
@@ -36,6 +36,8 @@ def _secrets_of(volume: Mapping[str, Any]) -> Iterator[str]:
                 yield name
     if name := ((volume.get("sysprep") or {}).get("secret") or {}).get("name"):
         yield name
+    if name := (volume.get("containerDisk") or {}).get("imagePullSecret"):
+        yield name
 
 
 def config_maps(vm: Mapping[str, Any]) -> list[str]:
@@ -46,6 +48,13 @@ def config_maps(vm: Mapping[str, Any]) -> list[str]:
         if name := ((volume.get("sysprep") or {}).get("configMap") or {}).get("name"):
             found.append(name)
     return list(dict.fromkeys(found))
+
+
+def service_accounts(vm: Mapping[str, Any]) -> list[str]:
+    """Names of the accounts whose token its guest gets as a disk."""
+    volumes = _template(vm).get("volumes") or ()
+    named = [(volume.get("serviceAccount") or {}).get("serviceAccountName") for volume in volumes]
+    return list(dict.fromkeys(name for name in named if name))
 
 
 def handle(volume: Mapping[str, Any] | None) -> str | None:

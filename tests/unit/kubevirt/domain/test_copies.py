@@ -148,3 +148,45 @@ def test_what_a_vm_needs():
 def test_the_copies_of_a_group_share_all_but_the_desired_state():
     """desiredState is each cluster's own."""
     assert copies.group_spec({"spec": {"desiredState": "running", "clusters": 1}}) == {"clusters": 1}
+
+
+def test_a_copy_grows_and_never_shrinks():
+    """The larger size in whatever unit; the rest of what is there stays."""
+    there = {
+        "metadata": {"name": "c", "managedFields": []},
+        "spec": {"resources": {"requests": {"storage": "1Gi"}}, "a": 1},
+    }
+
+    def wanted(size):
+        return {"spec": {"resources": {"requests": {"storage": size}}}}
+
+    path = ("spec", "resources", "requests", "storage")
+    grown = copies.grown(there, wanted("2Gi"), *path)
+    assert grown == {"metadata": {"name": "c"}, "spec": {"resources": {"requests": {"storage": "2Gi"}}, "a": 1}}
+    for size in ("1Gi", "1024Mi", "1000M", "0.5Gi"):
+        assert copies.grown(there, wanted(size), *path) is None
+    assert copies.grown(there, {"spec": {}}, *path) is None
+
+
+def test_an_account_is_copied_without_its_tokens():
+    """Its name and how its images are pulled; the Secrets that belong to one cluster stay there."""
+    vm = {"spec": {"template": {"spec": {"volumes": [{"name": "t", "serviceAccount": {"serviceAccountName": "app"}}]}}}}
+    assert disks.service_accounts(vm) == ["app"]
+    account = {
+        "metadata": {"name": "app", "namespace": "ns", "uid": "u2"},
+        "secrets": [{"name": "app-token"}],
+        "imagePullSecrets": [{"name": "registry"}],
+    }
+    made = copies.service_account(account, group="pg-a", source="cluster1")
+    assert (made["kind"], made["imagePullSecrets"], "secrets" in made) == (
+        "ServiceAccount",
+        [{"name": "registry"}],
+        False,
+    )
+    assert copies.is_copy(made)
+
+
+def test_the_secret_that_pulls_an_image_is_a_vms_own():
+    """A container disk's."""
+    volume = {"name": "root", "containerDisk": {"image": "a/b", "imagePullSecret": "pull"}}
+    assert disks.secrets({"spec": {"template": {"spec": {"volumes": [volume]}}}}) == ["pull"]

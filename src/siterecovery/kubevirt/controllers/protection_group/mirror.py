@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from siterecovery.kubevirt.clusters import authority, base
 from siterecovery.kubevirt.clusters.informer import Key
@@ -26,6 +25,7 @@ from siterecovery.kubevirt.domain.resources import (
     PERSISTENT_VOLUMES,
     PROTECTION_GROUPS,
     SECRETS,
+    SERVICE_ACCOUNTS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
     Object,
@@ -98,10 +98,15 @@ class Mirror:
                 (member.instance or {}).get("metadata", {}).get("uid"),
                 bool(((member.instance or {}).get("status") or {}).get("interfaces")),
                 tuple(member.volumes.items()),
+                tuple(self._size(scope, claim) for claim in member.volumes),
             )
             for member in scope.members
         )
         return (scope.other, scope.group.metadata.generation, scope.authority.claim, *members)
+
+    def _size(self, scope: Scope, claim: str) -> str:
+        pvc = self._cache.claims.get((scope.key[0], claim)) or {}
+        return str(((pvc.get("spec") or {}).get("resources") or {}).get("requests"))
 
     async def _copy(self, scope: Scope) -> Copies:
         """The controller there writes into the same objects: a lost race is run again at once."""
@@ -127,7 +132,7 @@ class Mirror:
         if problems:
             more = f" and {len(problems) - _FEW} more" if len(problems) > _FEW else ""
             return Copies(False, "; ".join(problems[:_FEW]) + more)
-        return Copies(True, f"everything is on {scope.other}")
+        return Copies(True, f"everything is on {scope.other}", "; ".join(work.notes[:_FEW]))
 
 
 def _version(vm: Object | None) -> tuple[object, ...]:
@@ -157,6 +162,8 @@ class Work:
         self._classes = _direction([(item.primary, item.dr) for item in spec.storage_class_mapping], forth)
         self._networks = _direction([(item.primary, item.dr) for item in spec.network_mapping], forth)
         self.problems: list[str] = []
+        self.notes: list[str] = []
+        """What people should know, and what keeps no VM from running there."""
 
     async def run(self) -> Sequence[str]:
         await self._copy_group()
@@ -197,6 +204,9 @@ class Work:
         for name in copies.revisions(vm):
             original = await self._local.get(CONTROLLER_REVISIONS, name, self._namespace)
             await self._ensure(CONTROLLER_REVISIONS, copies.revision(original, **self._marks))
+        for name in disks.service_accounts(vm):
+            account = await self._local.get(SERVICE_ACCOUNTS, name, self._namespace)
+            await self._ensure(SERVICE_ACCOUNTS, copies.service_account(account, **self._marks))
         needed = [(SECRETS, disks.secrets(vm)), (CONFIG_MAPS, disks.config_maps(vm))]
         for resource, names in needed:
             for name in names:
@@ -221,19 +231,34 @@ class Work:
         if pvc is None or pv is None or handle is None:
             self.problems.append(f"{member.name}: claim {name} is not bound to a replicated volume")
             return
-        there = await self._ensure(
-            PERSISTENT_VOLUMES, copies.volume(pv, pvc, classes=self._classes, **self._marks), same=disks.handle
-        )
-        if there is not None and disks.handle(there) != handle:
+        volume = copies.volume(pv, pvc, classes=self._classes, **self._marks)
+        there = await self._ensure(PERSISTENT_VOLUMES, volume)
+        if disks.handle(there) != handle:
             self.problems.append(
                 f"{member.name}: PersistentVolume {pv['metadata']['name']} of {self._peer.name} is another volume"
             )
             return
-        await self._ensure(PERSISTENT_VOLUME_CLAIMS, copies.claim(pvc, classes=self._classes, **self._marks))
+        await self._grow(PERSISTENT_VOLUMES, there, volume, "spec", "capacity", "storage")
+        wanted = copies.claim(pvc, classes=self._classes, **self._marks)
+        claim = await self._ensure(PERSISTENT_VOLUME_CLAIMS, wanted)
+        await self._grow(PERSISTENT_VOLUME_CLAIMS, claim, wanted, "spec", "resources", "requests", "storage")
 
-    async def _ensure(
-        self, resource: Resource, wanted: Object, *, same: Callable[[Object], Any] | None = None
-    ) -> Object | None:
+    async def _grow(self, resource: Resource, there: Object, wanted: Object, *path: str) -> None:
+        """The disk itself has grown on both sides with the original: this is its description. A VM runs there also with the old one."""
+        new = copies.grown(there, wanted, *path) if copies.is_copy(there) else None
+        if new is None:
+            return
+        try:
+            await self._peer.update(resource, new)
+        except base.Conflict:
+            raise
+        except base.Refused as error:
+            name = wanted["metadata"]["name"]
+            self.notes.append(
+                f"{resource.kind} {name} has grown, and its copy could not follow (allowVolumeExpansion of its class?): {error}"
+            )
+
+    async def _ensure(self, resource: Resource, wanted: Object) -> Object:
         """Creates it, or writes a copy of ours again when its original has changed. What is not a copy stays as it is: on the cluster the group was
         born on it is the original."""
         metadata = wanted["metadata"]

@@ -35,6 +35,8 @@ class Copies:
 
     complete: bool | None = None
     message: str = "the copies on the other cluster were not looked at yet"
+    note: str = ""
+    """What people should know though everything is there."""
 
 
 def current_state(members: Sequence[MemberView], desired: DesiredState) -> CurrentState:
@@ -255,7 +257,8 @@ def failover_ready(scope: Scope, copies: Copies) -> Said:
         return FAILOVER_READY, Truth.UNKNOWN, "CopiesUnknown", copies.message
     if not copies.complete:
         return FAILOVER_READY, Truth.FALSE, "CopiesIncomplete", copies.message
-    return FAILOVER_READY, Truth.TRUE, "Ready", f"it can be moved to {scope.other}"
+    more = f"; {copies.note}" if copies.note else ""
+    return FAILOVER_READY, Truth.TRUE, "Ready", f"it can be moved to {scope.other}{more}"
 
 
 def _few(names: Sequence[str]) -> str:
