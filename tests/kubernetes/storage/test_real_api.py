@@ -113,6 +113,9 @@ def test_a_volumes_life_over_two_real_clusters(clusters: LightPlanes, light_name
 
     async def life(world: World, storage: DrbdOperatorStorage) -> None:
         one, two = NODES.values()
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": ""}
+        claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": spec}
+        clusters.cluster1.api.create(claim | {"metadata": {"name": "disk", "namespace": light_namespace}})
         places = (Place("cluster1", one), Place("cluster2", two))
         await storage.create(NewVolume("vol-1", 1 << 30, places, claim="disk", content_of="cluster1"))
         assert (await wait_in_sync(storage, ["vol-1"], "cluster2", limit=SECONDS, pause=0.05)).done

@@ -11,6 +11,7 @@ from siterecovery.kubevirt.domain.resources import (
     DRBD_VOLUMES,
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
+    PODS,
     PROTECTION_GROUPS,
     PROTECTION_REQUESTS,
     STORAGE_CLASSES,
@@ -226,6 +227,19 @@ def test_an_operator_that_cannot_make_it_is_believed_after_a_while():
     assert f"There is no node {B} in {TWO}" in ground.status()["message"]
     assert ground.left() == []
     assert ground.running()
+
+
+def test_a_claim_that_somebody_still_uses_is_not_taken():
+    """The operator refuses a claim under a Pod's feet; when that one does not go, the machine goes on as before."""
+    ground = Ground()
+    volume = {"name": "v", "persistentVolumeClaim": {"claimName": "root"}}
+    ground.one.put(PODS, PODS.header("backup", SPACE) | {"spec": {"volumes": [volume]}}, {"phase": "Running"})
+    ground.ask()
+
+    ground.play(until_ended("Failed"))
+
+    assert "Claim root is in use by Pod backup" in ground.status()["message"]
+    assert (ground.left(), ground.running()) == ([], True)
 
 
 def test_a_machine_that_does_not_come_up_goes_back():

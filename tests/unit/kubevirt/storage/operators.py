@@ -10,7 +10,7 @@ from typing import Any, cast
 from sandbox.kubernetes.drbd.kube import Conflict, Kube, Missing
 from sandbox.kubernetes.drbd.operator import Operator
 from siterecovery.kubevirt.clusters import base
-from siterecovery.kubevirt.domain.resources import DRBD_VOLUMES
+from siterecovery.kubevirt.domain.resources import DRBD_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS
 from siterecovery.kubevirt.storage.base import NewVolume, Place
 from siterecovery.kubevirt.storage.drbd_operator import DrbdOperatorStorage, Volumes
 from unit.kubevirt.memory_cluster import MemoryCluster
@@ -28,7 +28,17 @@ class MemoryKube:
         self.cluster = cluster
 
     async def list(self, path: str) -> list[dict[str, Any]]:
-        return list((await self.cluster.list(DRBD_VOLUMES)).items)
+        kind = PODS if path.endswith("/pods") else DRBD_VOLUMES
+        return list((await self.cluster.list(kind)).items)
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """A claim."""
+        parts = path.split("/")
+        try:
+            found: dict[str, Any] = await self.cluster.get(PERSISTENT_VOLUME_CLAIMS, parts[-1], parts[-3])
+        except base.NotFound as error:
+            raise Missing(404, str(error)) from error
+        return found
 
     async def merge(self, path: str, change: dict[str, Any]) -> dict[str, Any]:
         parts = path.split("/")
@@ -51,6 +61,7 @@ class OperatorGround:
     def __init__(self) -> None:
         self.world = world(tiebreaker=False)
         self.clusters = {name: MemoryCluster(name) for name in (ONE, TWO)}
+        self.clusters[ONE].put(PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUME_CLAIMS.header("disk", SPACE))
         self.operators = {
             name: Operator(cast(Kube, MemoryKube(cluster)), self.world.drbd, name)
             for name, cluster in self.clusters.items()

@@ -85,6 +85,7 @@ class Operator:
             change = {"finalizers": [*finalizers, FINALIZER], "resourceVersion": meta["resourceVersion"]}
             await self._kube.merge(path, {"metadata": change})
         try:
+            await self._take_claim(volume)
             resource = self._made(volume)
             status = self._status(volume, resource)
         except Impossible as error:
@@ -102,6 +103,21 @@ class Operator:
                 "observedGeneration": volume["metadata"].get("generation", 1),
             }
             await self._kube.merge(f"{path}/status", {"status": {**status, **stamp}})
+
+    async def _take_claim(self, volume: Object) -> None:
+        """Impossible when the claim whose content is to be replicated is not there, or somebody still writes to it."""
+        claim, namespace = volume["spec"].get("claim"), volume["metadata"]["namespace"]
+        there = self._drbd.resources.get(handle_of(volume))
+        if not claim or (there is not None and any(map(self._is_mine, there.replicas.values()))):
+            return
+        root = f"/api/v1/namespaces/{namespace}"
+        try:
+            await self._kube.get(f"{root}/persistentvolumeclaims/{claim}")
+        except Missing as error:
+            raise Impossible(f"There is no claim {claim} in {self._cluster}.") from error
+        for pod in await self._kube.list(f"{root}/pods"):
+            if claim in _claims_of(pod) and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
+                raise Impossible(f"Claim {claim} is in use by Pod {pod['metadata']['name']}.")
 
     def _made(self, volume: Object) -> Resource:
         """The resource with this cluster's replicas, as the object says; Impossible where that cannot be."""
@@ -220,3 +236,8 @@ class Operator:
             return "StandAlone"
         connected = others and all(resource.is_connected(replica.node, peer.node) for peer in others)
         return "Connected" if connected else "Connecting"
+
+
+def _claims_of(pod: Object) -> set[str]:
+    volumes = pod["spec"].get("volumes") or []
+    return {volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume}
