@@ -26,7 +26,8 @@ _BY_KIND = {kind.resource.kind: kind for kind in KINDS.values()}
 def problems(wire: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> list[str]:
     """What is wrong with an object, one sentence each; nothing when an API server of today would take it. With `old`, also what must not change.
 
-    A Failover's spec cannot change, so its generation is 1 for ever: a greater one shows that a server without CEL let a change through."""
+    A Failover's spec cannot change, so its generation is 1 for ever, 2 once it is deleted (the server counts that too): a greater one shows that a
+    server without CEL let a change through."""
     kind = _BY_KIND.get(str(wire.get("kind")))
     if kind is None:
         return [f"kind: {wire.get('kind')!r} is none of {', '.join(sorted(_BY_KIND))}"]
@@ -37,6 +38,6 @@ def problems(wire: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> l
         return [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in found]
     before = kind.parse(old) if old is not None else None
     sentences = list(new.broken(before))
-    if kind is Failover and new.metadata.generation > 1:
+    if kind is Failover and new.metadata.generation > (2 if wire["metadata"].get("deletionTimestamp") else 1):
         sentences.append("spec: it was changed after the Failover was created: create another one")
     return sentences

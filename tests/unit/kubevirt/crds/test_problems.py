@@ -85,6 +85,15 @@ def test_a_changed_failover_is_seen_by_its_generation():
     assert "changed after" in problems(failover(generation=2))[0]
 
 
+def test_a_deleted_failover_was_not_changed():
+    """The server counts a deletion as a generation too; one more than that is a change."""
+    deleted = {"deletionTimestamp": "2026-11-21T10:00:00Z"}
+    for generation, found in ((2, 0), (3, 1)):
+        wire = failover(generation=generation)
+        wire["metadata"] |= deleted
+        assert len(problems(wire)) == found
+
+
 @pytest.mark.parametrize(
     ("spec", "word"),
     [

@@ -111,8 +111,7 @@ class FailoverController:
         try:
             found = await phases.plan(self._ground.clusters, obj)
         except Refused as refused:
-            await self._refuse(obj, str(refused))
-            return _SOON
+            return await self._turn_away(obj, str(refused))
         except (base.Unknown, base.BadAccess) as error:
             return await self._wait(obj, str(error))
         if isinstance(found, NotHere):
@@ -127,8 +126,7 @@ class FailoverController:
         except base.Conflict:
             return _SOON
         except StorageError as error:
-            await self._refuse(obj, str(error))
-            return _SOON
+            return await self._turn_away(obj, str(error))
         task = asyncio.create_task(execution.run())
         self._running[key] = execution, task
         task.add_done_callback(lambda done: self._ended(key, done))
@@ -191,6 +189,18 @@ class FailoverController:
         if (obj.get("status") or {}).get("message") != message:
             await self._say(obj, {"phase": Phase.PENDING.value, "message": message})
             await self._recorder.record(obj, "NotHere", message, WARNING)
+
+    async def _turn_away(self, obj: Object, why: str) -> float:
+        """One that was begun holds locks, and may have stopped VMs: what stands in its way now does not end it. It goes on when that is mended."""
+        status = obj.get("status") or {}
+        if not status.get("epoch"):
+            await self._refuse(obj, why)
+            return _SOON
+        message = cut(f"It cannot go on until this is mended: {why}", MOST_CONDITION)
+        if status.get("message") != message:
+            await self._say(obj, {"message": message})
+            await self._recorder.record(obj, "CannotGoOn", message, WARNING)
+        return _WHILE_AWAY
 
     async def _refuse(self, obj: Object, message: str) -> None:
         """Ended before it began: nothing was touched."""

@@ -15,7 +15,7 @@ from siterecovery.kubevirt.controllers.failover.locks import FailoverLocks
 from siterecovery.kubevirt.controllers.failover.phases import Planned
 from siterecovery.kubevirt.controllers.failover.promises import Clusters, Storages
 from siterecovery.kubevirt.controllers.failover.story import FailoverStory
-from siterecovery.kubevirt.crds.failover import Phase
+from siterecovery.kubevirt.crds.failover import MOST_HISTORY, Phase
 from siterecovery.kubevirt.domain import times
 from siterecovery.kubevirt.domain.names import FAILOVER_CONTROLLER
 from siterecovery.kubevirt.domain.resources import FAILOVERS, Object
@@ -128,11 +128,11 @@ class Execution:
         resumed = bool((self._object.get("status") or {}).get("epoch"))
         lease = await self._claim()
         journal = StatusJournal(self._home, self._object, ground.bridge, ground.clock)
+        if "Accepted" not in self._told():  # also where a process was killed between its claim and its first word
+            self._story.tell("Accepted", f"{move.type.value.title()} failover of {move.group} to {move.shown}")
         if resumed:
             self._story.tell("Resumed", f"Another process goes on with it (epoch {lease.epoch})")
             await self._relock(journal)
-        else:
-            self._story.tell("Accepted", f"{move.type.value.title()} failover of {move.group} to {move.shown}")
         hold = self._hold = LedHold(lease, ground.clock.monotonic, ground.leading)
         hold.leaving = self._leaving
         renewing = asyncio.create_task(self._renew(hold))
@@ -143,6 +143,11 @@ class Execution:
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
+
+    def _told(self) -> set[str]:
+        """Reasons in the history. The first word of a long one may have made room for others: it was there."""
+        history = (self._object.get("status") or {}).get("history") or ()
+        return {entry["reason"] for entry in history} | ({"Accepted"} if len(history) >= MOST_HISTORY else set())
 
     async def _claim(self) -> Lease:
         """Raises Fenced when somebody else was faster."""
