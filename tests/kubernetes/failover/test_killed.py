@@ -5,18 +5,15 @@ One group goes to and fro on real clusters; each case starts where the last one 
 
 import pytest
 
-from crashes.death import Death, points
-from kubernetes.failover.mortal import MortalController
+from crashes.death import points
+from kubernetes.failover import killing
 from kubernetes.failover.world import Stage
-from sandbox.kubernetes.client import wait_until
 from siterecovery.kubevirt.flows import failover as flows
-from siterecovery.kubevirt.steps.base import Move, World
 from support.kubernetes.fixtures import _fresh
 
 # Nobody closes what a killed controller had open.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-NOTHING = Move("ns", "name", "uid", "pg", "cluster1", "cluster2", "quorum")
-FLOW = flows.move(World(NOTHING, None, None, None, None, None, None))
+FLOW = killing.flow()
 VMS = ("pg-k-vm1", "pg-k-vm2")
 
 
@@ -37,15 +34,7 @@ def play(stage, point, fail_at=None):
     """A Failover whose first controller dies at the point, ended by a second one; also the cluster it left and the one it went to."""
     source = place(stage)
     target = "cluster2" if source == "cluster1" else "cluster1"
-    death = Death(point, fail_at)
-    with MortalController(stage.planes, death):
-        failover = stage.failover("pg-k", target)
-        over = lambda: death.happened.is_set() or failover.phase in ("Succeeded", "Failed")  # noqa: E731
-        wait_until(f"death at {point}", 90, over)
-        assert death.happened.is_set(), (failover.phase, failover.message)
-    assert failover.phase not in ("Succeeded", "Failed")
-    with MortalController(stage.planes, Death(None, fail_at)):
-        failover.until_ended()
+    failover = killing.play(stage, "pg-k", target, point, fail_at)
     return failover, source, target
 
 

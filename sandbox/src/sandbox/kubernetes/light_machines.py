@@ -262,14 +262,18 @@ class _Machines:
         if instance["metadata"].get("deletionTimestamp"):
             return await self._shut_down(instance, guest)
         if vm is None or vm["metadata"].get("deletionTimestamp") or _run(vm) not in _STARTS:
-            await self._api.call("DELETE", _path(instance))
+            await self._delete(instance)
         elif uid in self.guests_of.lost or (phase == "Running" and guest is None) or (guest and guest.deed == CRASH):
             await self._fail(instance, guest)
         elif phase == "Failed":
-            await self._api.call("DELETE", _path(instance))
+            await self._delete(instance)
         elif phase != "Running":
             return await self._boot(vm, instance, guest)
         return None
+
+    async def _delete(self, instance: Object) -> None:
+        """Its finalizer keeps it: the answer is the object with its deletionTimestamp."""
+        self._instances.put(await self._api.call("DELETE", _path(instance)))
 
     async def _fail(self, instance: Object, guest: Guest | None) -> None:
         if guest is not None:
@@ -277,7 +281,7 @@ class _Machines:
             await self._disks.close(guest)
             self.guests_of.by_uid.pop(guest.uid, None)
         self.guests_of.lost.discard(instance["metadata"]["uid"])
-        await self._api.merge(_path(instance), {"status": {"phase": "Failed"}})
+        self._instances.put(await self._api.merge(_path(instance), {"status": {"phase": "Failed"}}))
 
     async def _shut_down(self, instance: Object, guest: Guest | None) -> float | None:
         if guest is not None:
@@ -316,7 +320,7 @@ class _Machines:
         self.guests_of.begin(guest)
         conditions = [{"type": "Ready", "status": "True"}, {"type": "AgentConnected", "status": "True"}]
         status = {"phase": "Running", "nodeName": guest.node, "conditions": conditions}
-        await self._api.merge(_path(instance), {"status": status})
+        self._instances.put(await self._api.merge(_path(instance), {"status": status}))
         await self._say(vm, ready=True, created=True)
         return None
 
