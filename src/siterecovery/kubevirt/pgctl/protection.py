@@ -11,6 +11,7 @@ from siterecovery.kubevirt.clusters.base import Cluster
 from siterecovery.kubevirt.crds.kinds import problems
 from siterecovery.kubevirt.crds.protection_request import Phase, Wanted
 from siterecovery.kubevirt.domain.resources import DRBD_REPLICATION_POLICIES, PROTECTION_REQUESTS, Object
+from siterecovery.kubevirt.pgctl.configuration import Role
 from siterecovery.kubevirt.pgctl.desk import Desk, Site, names_of, warn
 from siterecovery.kubevirt.pgctl.errors import Conflict, Failure, Precondition
 from siterecovery.kubevirt.pgctl.following import EVERY, LIMIT
@@ -88,7 +89,7 @@ async def unprotect(desk: Desk, virtual_machine: str, wait: bool, timeout: float
 
 
 async def _policy(desk: Desk, named: str | None, namespace: str) -> tuple[Site, str]:
-    """Where the policy is, there the request belongs: both are read by one controller."""
+    """Where the policy is, there the request belongs: both are read by one controller, which is on the quorum cluster where there is one."""
 
     async def policies(cluster: Cluster) -> list[str]:
         with contextlib.suppress(base.NotServed):  # a cluster without the kind has no policies
@@ -106,7 +107,7 @@ async def _policy(desk: Desk, named: str | None, namespace: str) -> tuple[Site, 
         )
     if len({name for _, name in found}) > 1:
         raise click.UsageError(f"say which policy: --policy {'|'.join(sorted({name for _, name in found}))}")
-    return found[0]
+    return min(found, key=lambda each: each[0].role is not Role.QUORUM)
 
 
 async def _followed(desk: Desk, site: Site, wire: Object, wanted: Wanted, limit: float) -> None:

@@ -66,6 +66,13 @@ def test_several_policies(ground):
     assert request(ground)["spec"]["policy"] == "silver"
 
 
+def test_the_quorum_cluster_comes_first(ground):
+    """Where the same policy is on several clusters, the request goes where its controller is."""
+    ground.quorum.put(DRBD_REPLICATION_POLICIES, {"metadata": {"name": "gold", "namespace": SPACE}})
+    assert ground.run("protect", "vm1").exit_code == 0
+    assert ground.quorum.of(PROTECTION_REQUESTS, "vm1", SPACE)
+
+
 def test_twice(ground):
     """A VM that has a request already is a conflict."""
     ground.run("protect", "vm1")
