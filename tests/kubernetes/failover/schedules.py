@@ -59,7 +59,7 @@ def drawn(seed, groups):
 
 
 def _trouble(chance):
-    name = chance.choice(("freeze", "kill", "linstor", "linstor", "cut", "deaf", "taint", "slow"))
+    name = chance.choice(("freeze", "freeze", "kill", "kill", "linstor", "linstor", "cut", "deaf", "taint", "slow"))
     place = chance.choice(SIDES)
     if name in ("freeze", "kill"):
         place = chance.choice((*SIDES, "quorum"))

@@ -108,6 +108,16 @@ def test_running_clusters_can_be_attached_to(state: Path, request: pytest.Fixtur
     assert world.storage.get("/drbd")["nodes"].keys() == {*world.cluster1.nodes, *cluster.nodes, *world.quorum.nodes}
 
 
+def test_the_checker_looks_at_clusters_that_run(state: Path) -> None:
+    """Exit code 0 and a line for each rule where all is well, 2 where nothing runs to look at."""
+    told = _sandbox("check", "--state", str(state))
+    assert "Looked at 3 clusters" in told
+    assert [line.split()[0] for line in told.splitlines()[1:]] == ["holds"] * 6
+
+    command = [SANDBOX, "kubernetes", "check", "--state", str(state / "elsewhere")]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 2
+
+
 def test_nothing_to_attach_to_is_told(tmp_path: Path) -> None:
     """Where nothing runs the command that starts it is named."""
     with pytest.raises(ProcessError, match="sandbox kubernetes up"):

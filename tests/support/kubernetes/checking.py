@@ -13,15 +13,22 @@ _PAUSE = 0.5
 
 
 def assert_true_world(
-    planes: Any, namespace: str, *, excused: Collection[str] = (), settled: bool = True, seconds: float = SETTLED_WITHIN
+    planes: Any,
+    namespace: str,
+    *,
+    excused: Collection[str] = (),
+    ignored: Collection[str] = (),
+    settled: bool = True,
+    seconds: float = SETTLED_WITHIN,
 ) -> None:
     """AssertionError with the checker's report when a rule is broken, or when not everything could be looked at. `excused`: VMs that the test itself
-    has made run twice."""
+    has made run twice; `ignored`: rules that it has broken."""
     end = time.monotonic() + seconds
     while True:
         report = check(planes, namespaces=[namespace], excused=excused, settled=settled)
-        fatal = any(finding.invariant in EVER for finding in report.findings)
-        if report.ok and not report.unseen:
+        broken = {finding.invariant for finding in report.findings} - set(ignored)
+        fatal = broken & EVER
+        if not broken and not report.unseen:
             return
         if fatal or time.monotonic() > end:
             raise AssertionError(f"the world of {namespace} is not as it should be\n{report.text()}")

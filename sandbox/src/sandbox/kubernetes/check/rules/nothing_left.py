@@ -138,7 +138,8 @@ def _marks(picture: Picture, group: Group) -> Iterator[str]:
 
 
 def _strategy(picture: Picture, group: Group, side: Side, vm: Object) -> Iterator[str]:
-    """A VM that runs is set as it was; one on the other side is halted; none is held whose disks have quorum."""
+    """A VM that runs is set as it was; one on the other side is halted, unless it is a stranger with a member's name; none is held whose disks have
+    quorum."""
     name, noted = key_of(vm)[1], notes_of(vm)
     set_to = vm["spec"].get("runStrategy") or f"running={str(vm['spec'].get('running')).lower()}"
     original, held = noted.get(f"{MARK}/original-run-strategy"), noted.get(f"{MARK}/held") == "true"
@@ -147,7 +148,7 @@ def _strategy(picture: Picture, group: Group, side: Side, vm: Object) -> Iterato
     here = copy is not None and side.name == group.active
     if here and wanted == "running" and original and not held and set_to != original:
         yield f"{group}: VM {name} on {side.name} is set to {set_to}, and was {original}"
-    if copy is not None and group.active and not here and set_to not in ("Halted", "running=false"):
+    if copy is not None and group.active and not here and original and set_to not in ("Halted", "running=false"):
         yield f"{group}: VM {name} on {side.name} is set to {set_to}, and the group is active on {group.active}"
     if held and all(_has_quorum(picture.disks.get(handle)) for handle in handles_of(side, [vm])):
         yield f"{group}: VM {name} on {side.name} is held at Manual, and its disks have quorum"
