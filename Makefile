@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEV := hypothesis import-linter mypy openstacksdk pylint pytest pytest-timeout pytest-xdist PyYAML python-linstor python-openstackclient ruff types-PyYAML types-requests
 PACKAGES := src/siterecovery clients/python-protectorclient/src/protectorclient sandbox/src/sandbox
 
-.PHONY: setup demo test test-scenarios test-crashes test-kubernetes kube lint format bench contract-venv test-real sandbox-up sandbox-down
+.PHONY: setup demo test test-scenarios test-crashes test-kubernetes kube lint format bench bench-kubernetes contract-venv test-real sandbox-up sandbox-down
 .PHONY: demo-kubernetes kubernetes-up kubernetes-down clean
 
 setup: $(VENV)/.ready
@@ -74,6 +74,10 @@ kubernetes-down: setup
 # How fast it is, as ratios (benchmarks/README.md); about fifteen minutes. BENCH="--sizes 1,10" for less.
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# The same of the Kubernetes half, on light worlds.
+bench-kubernetes: kube
+	$(BIN)/python -m benchmarks.kubernetes $(BENCH)
 
 sandbox-up: setup
 	@$(BIN)/sandbox up
