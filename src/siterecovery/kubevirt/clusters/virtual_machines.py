@@ -10,7 +10,7 @@ from typing import Any
 from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.domain import node as nodes
 from siterecovery.kubevirt.domain import virtual_machine as domain
-from siterecovery.kubevirt.domain.names import GROUP_CONTROLLER, GROUP_LABEL, HELD, ORIGINAL_RUN
+from siterecovery.kubevirt.domain.names import GROUP_CONTROLLER, GROUP_LABEL, HELD, ORIGINAL_RUN, STARTED_UNDER
 from siterecovery.kubevirt.domain.resources import (
     NODES,
     PODS,
@@ -32,17 +32,19 @@ async def stop(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
     return await _patch(cluster, vm, annotations, domain.halted_fields(vm))
 
 
-async def start(cluster: base.Cluster, vm: Mapping[str, Any], *, held: bool = False) -> Object:
+async def start(cluster: base.Cluster, vm: Mapping[str, Any], *, held: bool = False, epoch: int | None = None) -> Object:
     """Sets it to what it was recorded to be, and asks for a start where the strategy does nothing by itself.
 
     `held`: its disks have no quorum, so it is set to Manual: after a power failure KubeVirt then leaves it down until this product has seen that
-    nobody else runs it. A VM that was halted when it became a member is left so."""
+    nobody else runs it, and `epoch` is noted with it. A VM that was halted when it became a member is left so."""
     if domain.is_excluded(vm):
         return dict(vm)
     run = domain.recorded(vm) or domain.run_of(vm)
     wanted = domain.MANUAL if held else run
-    if domain.run_of(vm) != wanted or domain.is_held(vm) != held or domain.recorded(vm) is None:
+    noted = not held or epoch in (None, domain.started_under(vm))
+    if domain.run_of(vm) != wanted or domain.is_held(vm) != held or domain.recorded(vm) is None or not noted:
         annotations = {ORIGINAL_RUN: run, HELD: "true" if held else None}
+        annotations[STARTED_UNDER] = str(epoch) if held and epoch is not None else None
         vm = await _patch(cluster, vm, annotations, domain.run_fields(vm, wanted))
     if domain.strategy_of(wanted) == domain.MANUAL:
         await _ask_to_start(cluster, vm)
@@ -66,7 +68,7 @@ async def enrol(cluster: base.Cluster, vm: Mapping[str, Any], group: str, run: s
 async def dismiss(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
     """It is no member any more: nothing of ours stays on it, and it goes on as it is. One that is held gets its strategy back."""
     spec = domain.run_fields(vm, domain.recorded(vm) or domain.ALWAYS) if domain.is_held(vm) else {}
-    return await _patch(cluster, vm, {ORIGINAL_RUN: None, HELD: None}, spec, {GROUP_LABEL: None})
+    return await _patch(cluster, vm, {ORIGINAL_RUN: None, HELD: None, STARTED_UNDER: None}, spec, {GROUP_LABEL: None})
 
 
 async def hold(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:

@@ -8,7 +8,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from siterecovery.kubevirt.domain.names import HELD, ORIGINAL_RUN
+from siterecovery.kubevirt.domain.names import HELD, ORIGINAL_RUN, STARTED_UNDER
 
 HALTED, MANUAL, ALWAYS = "Halted", "Manual", "Always"
 _RUNNING_FIELD = "running="
@@ -68,6 +68,12 @@ def recorded(vm: Mapping[str, Any]) -> str | None:
 
 def is_held(vm: Mapping[str, Any]) -> bool:
     return (vm["metadata"].get("annotations") or {}).get(HELD) == "true"
+
+
+def started_under(vm: Mapping[str, Any]) -> int | None:
+    """The group's epoch under which it was started last while it was held."""
+    found = (vm["metadata"].get("annotations") or {}).get(STARTED_UNDER, "")
+    return int(found) if found.isdigit() else None
 
 
 def is_excluded(vm: Mapping[str, Any]) -> bool:

@@ -4,11 +4,11 @@ that makes it a debt, so that whoever finds the cluster back knows what to stop,
 import dataclasses
 
 from siterecovery.kubevirt.domain import times
-from siterecovery.kubevirt.domain.names import FAILOVER_CONTROLLER
+from siterecovery.kubevirt.domain.names import FAILOVER_CONTROLLER, OWED_STOP
 from siterecovery.kubevirt.domain.resources import PROTECTION_GROUPS, Object
 from siterecovery.kubevirt.steps.base import World
 
-STOP = "stop"
+STOP = OWED_STOP
 RESTORE_QUORUM = "restore-quorum"
 MOST = 64
 

@@ -202,6 +202,32 @@ def test_without_quorum_a_start_needs_a_word_from_the_other_side(connected, star
     play(story)
 
 
+def test_a_persons_word_that_the_other_cluster_is_down_counts_once():
+    """After an unplanned failover a VM without quorum starts though nobody else answers; when its site comes back from a power failure it does not:
+    by then it may be the other cluster that runs it."""
+
+    async def story(sites):
+        sites.disk("disk", "pvc-1", fenced=True)
+        sites.vm("a", claims=["disk"])
+        sites.group("a")
+        await sites.until("copied", lambda: sites.rows(sites.two) == {"a": "Stopped"})
+        sites.one.broken = base.Unreachable("down")
+        sites.see("pvc-1", fenced=False, connected=False)
+        debt = {"cluster": "cluster1", "kind": "stop", "epoch": 2, "failover": "fo"}
+        claim = {"epoch": 2, "activeCluster": "cluster2", "debts": [debt]}
+        await sites.two.patch(PROTECTION_GROUPS, "pg-a", NS, {"status": claim}, subresource="status")
+        await sites.want("running", sites.two)
+        await sites.until("started", lambda: sites.running(sites.two) == ["a"])
+
+        sites.two.take(VIRTUAL_MACHINE_INSTANCES, "a", NS)
+        await sites.until(
+            "held", lambda: "held" in (sites.status(sites.two)["virtualMachines"][0].get("message") or "")
+        )
+        assert sites.running(sites.two) == []
+
+    play(story)
+
+
 def test_a_held_vm_is_let_go_when_quorum_is_back():
     """Manual while there is no quorum, Always again afterwards, running all the time."""
 

@@ -15,7 +15,7 @@ from siterecovery.kubevirt.crds.protection_group import DesiredState, Protection
 from siterecovery.kubevirt.domain import ordering
 from siterecovery.kubevirt.domain import virtual_machine as vms
 from siterecovery.kubevirt.domain.authority import NOBODY, Authority, Claim, Verdict, claim_of, decide
-from siterecovery.kubevirt.domain.names import GROUP_LABEL
+from siterecovery.kubevirt.domain.names import GROUP_LABEL, OWED_STOP
 from siterecovery.kubevirt.domain.resources import PROTECTION_GROUPS, Object
 from siterecovery.kubevirt.domain.virtual_machine import Power
 
@@ -202,13 +202,14 @@ async def _start(scope: Scope, cluster: base.Cluster, placement: Placement) -> N
         scope.look_again(_IN_TRANSITION)
     if not names or not await _still_ours(scope, cluster, placement):
         return
-    unsafe = [member for member in scope.members if member.name in names and not _may_start(member, scope.authority)]
+    unsafe = [member for member in scope.members if member.name in names and not _may_start(member, scope)]
     for member in unsafe:
         member.waits = "held: no quorum, and neither another copy's epoch nor a DRBD connection can be seen"
         names.remove(member.name)
 
     async def start(member: MemberView, vm: Object) -> None:
-        member.vm = await virtual_machines.start(cluster, vm, held=not member.fenced())
+        epoch = scope.authority.claim.epoch
+        member.vm = await virtual_machines.start(cluster, vm, held=not member.fenced(), epoch=epoch)
         member.told = Power.STARTING
 
     await _each(scope, names, start)
@@ -234,8 +235,19 @@ async def _still_ours(scope: Scope, cluster: base.Cluster, placement: Placement)
     return scope.authority.may_start
 
 
-def _may_start(member: MemberView, authority: Authority) -> bool:
-    return member.fenced() or authority.confirmed or member.connected()
+def _may_start(member: MemberView, scope: Scope) -> bool:
+    return member.fenced() or scope.authority.confirmed or member.connected() or _sworn(member, scope)
+
+
+def _sworn(member: MemberView, scope: Scope) -> bool:
+    """An unplanned failover has brought the group here under this epoch, and a person has confirmed that the other cluster is down: it is still owed
+    its stop. That word counts once for each VM: after a power failure here it may be the other cluster that was brought up meanwhile."""
+    epoch = scope.authority.claim.epoch
+    owed = any(
+        debt.kind == OWED_STOP and debt.cluster == scope.other and debt.epoch == epoch
+        for debt in scope.group.status.debts or ()
+    )
+    return owed and member.vm is not None and vms.started_under(member.vm) != epoch
 
 
 async def _each(scope: Scope, names: Sequence[str], do: Callable[[MemberView, Object], Awaitable[None]]) -> None:
