@@ -71,16 +71,17 @@ async def dismiss(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
     return await _patch(cluster, vm, {ORIGINAL_RUN: None, HELD: None, STARTED_UNDER: None}, spec, {GROUP_LABEL: None})
 
 
-async def hold(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
-    """Takes a running VM to Manual without disturbing it."""
+async def hold(cluster: base.Cluster, vm: Mapping[str, Any], *, epoch: int | None = None) -> Object:
+    """Takes a running VM to Manual without disturbing it; `epoch` is the one under which it runs."""
     annotations = {ORIGINAL_RUN: domain.recorded(vm) or domain.run_of(vm), HELD: "true"}
+    annotations |= {STARTED_UNDER: str(epoch)} if epoch is not None else {}
     return await _patch(cluster, vm, annotations, domain.run_fields(vm, domain.MANUAL))
 
 
 async def let_go(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
     """Its disks have a quorum again: back to what it was set to. A running VM stays as it is."""
     run = domain.recorded(vm) or domain.ALWAYS
-    return await _patch(cluster, vm, {HELD: None}, domain.run_fields(vm, run))
+    return await _patch(cluster, vm, {HELD: None, STARTED_UNDER: None}, domain.run_fields(vm, run))
 
 
 async def _patch(

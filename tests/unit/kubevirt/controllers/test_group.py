@@ -213,6 +213,7 @@ def test_a_persons_word_that_the_other_cluster_is_down_counts_once():
         await sites.until("copied", lambda: sites.rows(sites.two) == {"a": "Stopped"})
         sites.one.broken = base.Unreachable("down")
         sites.see("pvc-1", fenced=False, connected=False)
+        await sites.until("no quorum", lambda: sites.condition("Fenced", sites.two)["reason"] == "NoQuorum")
         debt = {"cluster": "cluster1", "kind": "stop", "epoch": 2, "failover": "fo"}
         claim = {"epoch": 2, "activeCluster": "cluster2", "debts": [debt]}
         await sites.two.patch(PROTECTION_GROUPS, "pg-a", NS, {"status": claim}, subresource="status")

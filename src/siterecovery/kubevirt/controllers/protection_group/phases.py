@@ -162,7 +162,7 @@ async def hold(scope: Scope, cluster: base.Cluster) -> None:
             member.vm = await virtual_machines.let_go(cluster, vm)
             scope.events.append(("LetGo", f"{member.name}: its quorum is back", "Normal"))
         else:
-            member.vm = await virtual_machines.hold(cluster, vm)
+            member.vm = await virtual_machines.hold(cluster, vm, epoch=scope.authority.claim.epoch)
             scope.events.append(("Held", f"{member.name}: no quorum, so only this controller starts it", "Warning"))
 
     await _each(scope, [member.name for member in scope.members if member.wrongly_set()], change)
