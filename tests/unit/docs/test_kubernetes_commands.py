@@ -18,6 +18,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "docs" / "tutorial-kubernetes.md",
     ROOT / "docs" / "how-to" / "failover.md",
+    ROOT / "docs" / "how-to" / "protect.md",
     ROOT / "docs" / "how-to" / "troubleshooting.md",
     ROOT / "docs" / "explanation" / "one-copy.md",
 ]
@@ -95,7 +96,7 @@ def test_make_words(words: list[str]) -> None:
 
 def known_kinds() -> set[str]:
     """Our kinds by every name that kubectl takes, and those of others that the pages use."""
-    ours = (resources.PROTECTION_GROUPS, resources.FAILOVERS)
+    ours = (resources.PROTECTION_GROUPS, resources.FAILOVERS, resources.PROTECTION_REQUESTS)
     return OTHERS | {name for kind in ours for name in (kind.plural, kind.kind.lower())}
 
 
