@@ -116,6 +116,7 @@ class Process:
         self._backends = Backends(linstor, registry.get)
         self._workers = ThreadWorkers()
         self._controller: FailoverController | None = None
+        self._requests: ProtectionController | None = None
         self._election: Election | None = None
 
     async def run(self) -> None:
@@ -141,13 +142,13 @@ class Process:
         self._controller = FailoverController(
             ground, resync=common.resync, rounds=self._found.round_seconds, workers=common.workers
         )
-        requests = ProtectionController(ground, resync=common.resync)
+        requests = self._requests = ProtectionController(ground, resync=common.resync)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._controller.run())
                 tasks.create_task(requests.run())
         finally:
-            self._controller = None
+            self._controller = self._requests = None
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self._workers.close)
@@ -160,6 +161,8 @@ class Process:
             ended.labels(phase.value).set_function(lambda phase=phase: self._ended(phase))  # type: ignore[misc]
         under_way = Gauge("siterecovery_failovers_running", "Failovers under way", registry=metrics)
         under_way.set_function(lambda: float(self._controller.running) if self._controller else 0.0)
+        protecting = Gauge("siterecovery_protection_requests_running", "ProtectionRequests under way", registry=metrics)
+        protecting.set_function(lambda: float(self._requests.running) if self._requests else 0.0)
         leading = Gauge("siterecovery_leader", "1 while this process is the leader", registry=metrics)
         leading.set_function(lambda: float(self._election.leading) if self._election else 1.0)
         waiting = Gauge("siterecovery_queue_length", "Failovers that wait or are looked at", registry=metrics)
