@@ -40,6 +40,11 @@ def left(state: Path) -> list[str]:
     return found
 
 
+def hears_ctrl_c() -> None:
+    """As in a terminal: who starts tests in a shell's background hands an ignored SIGINT down to all that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Playing:
     """A demo under way, its output in a file."""
 
@@ -53,6 +58,7 @@ class Playing:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=hears_ctrl_c,
             )
 
     def until(self, text: str) -> None:

@@ -115,6 +115,15 @@ def steps_of(node: Node) -> Iterator[Step]:
             yield from steps_of(child)
 
 
+def begins_with(node: Node) -> Step | None:
+    """The one step that a node begins with; None where several begin at once."""
+    if isinstance(node, Step):
+        return node
+    if isinstance(node, Item):
+        return begins_with(node.body)
+    return begins_with(node.nodes[0]) if isinstance(node, Sequence) and node.nodes else None
+
+
 def items_of(node: Node) -> Iterator[Item]:
     """The items, also those inside others."""
     if isinstance(node, Item):

@@ -66,6 +66,15 @@ class Record:
             return entry.state in (State.FAILED, State.UNDO_FAILED)
         return self._advance(phase, before, entry)
 
+    def unsay(self, step: str) -> None:
+        """The journal refused the write which said that this step begins."""
+        phase = self._of_step.get(step)
+        if self._states.get(step) is not State.STARTED or phase is None:
+            return
+        self._states[step] = None
+        if not any(self._states.get(other) is State.STARTED for other, of in self._of_step.items() if of == phase):
+            self._running.pop(phase, None)
+
     def _give_up(self, steps: list[str]) -> bool:
         """What was not begun when the item was given up never will be."""
         never = [name for name in steps if self._states.get(name) is None and name not in self._skipped]

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from siterecovery.workflow.call import StepCall
-from siterecovery.workflow.flow import Flow, Item, Node, Sequence, Together
+from siterecovery.workflow.flow import Flow, Item, Node, Sequence, Together, begins_with
 from siterecovery.workflow.journal import Entry, JournalUnavailable, State, Write
 from siterecovery.workflow.lease import Hold, Lease
 from siterecovery.workflow.ownership import owned
@@ -101,6 +101,8 @@ class Run:
         self.lost = asyncio.Event()
         """The lease is lost or given back: also those who undo stop waiting."""
         self._settling = False
+        self._announced: set[str] = set()
+        """Steps that are STARTED in the journal and were not called yet: their first call is still to come, no look is due."""
         self._drained_at = runner.clock.monotonic() + hold.lease.drain_left
 
     @property
@@ -225,12 +227,13 @@ class Run:
 
     # ------------------------------------------------------------------------------------------------ forward
 
-    async def _node(self, node: Node) -> None:
+    async def _node(self, node: Node, following: Step | None = None) -> None:
+        """`following`: what begins once `node` is through."""
         if isinstance(node, Step):
-            await self._step(node)
+            await self._step(node, following)
         elif isinstance(node, Sequence):
-            for child in node.nodes:
-                await self._node(child)
+            for child, then in zip(node.nodes, (*map(begins_with, node.nodes[1:]), following), strict=True):
+                await self._node(child, then)
         elif isinstance(node, Together):
             await self._together(node, self._node)
         else:
@@ -262,7 +265,7 @@ class Run:
                 await self._undo(item.body)
             await self._write(Entry(marker, State.DONE))
 
-    async def _step(self, step: Step) -> None:
+    async def _step(self, step: Step, following: Step | None = None) -> None:
         entry = self.entries.get(step.name)
         if entry is not None and entry.state is State.DONE:
             return
@@ -273,16 +276,36 @@ class Run:
             raise _Stopped(step.name)
         if entry is None or entry.state is not State.STARTED:
             await self._write(Entry(step.name, State.STARTED))
+        fresh = entry is None or step.name in self._announced
+        self._announced.discard(step.name)
         try:
-            outcome = await self._attempts(step, first=1 if entry is None else 2)
-            await self._write(Entry(step.name, State.DONE, outcome.value), changes=outcome.changes)
+            outcome = await self._attempts(step, first=1 if fresh else 2)
+            await self._write(
+                Entry(step.name, State.DONE, outcome.value), *self._announcement(following), changes=outcome.changes
+            )
         except Fenced:
             self.stopping.set()
             raise
         except _Stopped:
             raise
         except Exception as foreign:  # noqa: BLE001 - the step's, or its changes' that the journal refused: it ends in the journal
+            self._unannounce(following)
             await self._fail(step, self.runner.translate(foreign))
+
+    def _announcement(self, step: Step | None) -> tuple[Entry, ...]:
+        """That a step begins is written together with the end of the one before it: one commit between two steps instead of two. A crash in between
+        is the crash between an intent and its call."""
+        if step is None or step.name in self.entries or self.stopping.is_set() or self.hold.leaving:
+            return ()
+        if self.asked_to_stop() is not None:
+            return ()
+        self._announced.add(step.name)
+        return (Entry(step.name, State.STARTED),)
+
+    def _unannounce(self, step: Step | None) -> None:
+        if step is not None and step.name in self._announced and step.name not in self.entries:
+            self._announced.discard(step.name)
+            self.record.unsay(step.name)
 
     def _only_recorded(self, step: Step) -> bool:
         return step.on_failure is OnFailure.RECORD or self.committed

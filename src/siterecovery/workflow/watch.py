@@ -19,13 +19,18 @@ from siterecovery.workflow.step import Outcome, StepError, TimedOut, Topic, Wait
 class Pace:
     """Pauses in seconds: at least `shortest`, at most `longest`, between them `fraction` of the time the youngest has waited."""
 
-    shortest: float = 0.1
+    shortest: float = 0.05
     longest: float = 2.0
-    fraction: float = 0.04
+    fraction: float = 0.02
 
 
-_RESPITE = 2.0
-"""How much longer than it took to read it a list is left alone."""
+_QUICK = 0.1
+"""Seconds: what is read faster costs nobody much."""
+
+
+def _respite(cost: float) -> float:
+    """Seconds for which a list is left alone that took `cost` to read: as long again, or twice as long when it is a long one."""
+    return cost if cost <= _QUICK else 2 * cost
 
 
 @dataclasses.dataclass(eq=False)
@@ -96,20 +101,20 @@ class Watcher:
             self._news.pop(key, None)
 
     async def _pause(self, key: Hashable, cost: float) -> None:
-        """Sleeps, less long when a new waiter joins: it has reason to expect its answer soon. But never less than twice what the last reading
-        took (`cost`): a long list is not read all the time because somebody joins all the time."""
+        """Sleeps, less long when a new waiter joins: it has reason to expect its answer soon. But never less than its respite after the
+        last reading (which took `cost`): a long list is not read all the time because somebody joins all the time."""
         waiters = self._waiters[key]
         if not waiters:
             return
         news = self._news[key]
         news.clear()
-        until = self._clock.monotonic() + max(self._interval(waiters), _RESPITE * cost)
+        until = self._clock.monotonic() + max(self._interval(waiters), _respite(cost))
         sleeper = asyncio.ensure_future(self._clock.sleep(until - self._clock.monotonic()))
         newcomer = asyncio.ensure_future(news.wait())
         try:
             await asyncio.wait({sleeper, newcomer}, return_when=asyncio.FIRST_COMPLETED)
             if not sleeper.done():
-                await self._clock.sleep(max(self._pace.shortest, _RESPITE * cost))
+                await self._clock.sleep(max(self._pace.shortest, _respite(cost)))
         finally:
             sleeper.cancel()
             newcomer.cancel()

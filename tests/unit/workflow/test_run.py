@@ -77,6 +77,9 @@ class Office:
         self.events: list[str] = []
         self.away_until = 0.0
         self.hold: Hold | None = None
+        self.writes: list[Write] = []
+        self.dies_after: str | None = None
+        """The owner loses its lease once this step is in the journal."""
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
@@ -93,7 +96,11 @@ class Office:
 
     def commit_writes(self, writes: Sequence[Write]) -> Sequence[Exception | None]:
         self._there()
-        return self.journal.commit(writes)
+        self.writes += writes
+        answers = self.journal.commit(writes)
+        if self.hold is not None and self.dies_after in self.states():
+            self.hold.lose()
+        return answers
 
     def _there(self) -> None:
         if self.monotonic() < self.away_until:
@@ -409,6 +416,61 @@ def test_a_refused_result_is_a_failure_of_its_step(desk: Desk, office: Office) -
     result = run_virtually(office.run(flow))
     assert (result.end, result.error) == (End.UNDONE, "LookupError: the group is gone")
     assert desk.story == ["do a", "do b", "undo b", "undo a"]
+
+
+def test_what_a_refused_write_announced_is_not_said(desk: Desk, office: Office) -> None:
+    """The step after a refused result has not begun: neither the journal nor what people see says so, and nothing of it is taken back."""
+    shown: list[str | None] = []
+
+    def recorder(operation: str, record: Record, *, undoing: bool) -> tuple[Any, ...]:
+        current = record.current
+        return (lambda: shown.append(current),)
+
+    def refuse() -> None:
+        raise LookupError("the group is gone")
+
+    body = sequence(Told(desk, "a"), Told(desk, "b", changes=(refuse,)), Told(desk, "c"))
+    result = run_virtually(office.run(Flow("f", body, (Phase("a"), Phase("b"), Phase("c"))), recorder=recorder))
+    assert result.end is End.UNDONE
+    assert desk.story == ["do a", "do b", "undo b", "undo a"]
+    assert "c" not in office.states()
+    assert "c" not in shown
+
+
+def test_two_steps_share_one_commit(desk: Desk, office: Office) -> None:
+    """That a step is done and that the next one begins is one write, also across the borders of sequences and items."""
+    body = sequence(Told(desk, "a"), sequence(Told(desk, "b"), Told(desk, "c")), attempt(Told(desk, "d")))
+    run_virtually(office.run(Flow("f", body, ())))
+    said = [[f"{entry.step} {entry.state}" for entry in write.entries] for write in office.writes]
+    assert said == [
+        ["a started"],
+        ["a done", "b started"],
+        ["b done", "c started"],
+        ["c done", "d started"],
+        ["d done"],
+    ]
+
+
+def test_what_a_dead_owner_announced_is_asked_first(desk: Desk, office: Office) -> None:
+    """The next owner cannot know whether an announced step was called: it looks before it does it."""
+    desk.takes["do a"] = 1.0
+    flow = Flow("f", sequence(Told(desk, "a"), Told(desk, "b")), ())
+    office.dies_after = "b"
+    with pytest.raises(Fenced):
+        run_virtually(office.run(flow))
+    assert office.states() == {"a": "done", "b": "started"}
+    office.dies_after = None
+    assert run_virtually(office.run(flow)).end is End.COMPLETED
+    assert desk.story == ["do a", "look b", "do b"]
+
+
+def test_whoever_is_asked_to_stop_announces_nothing(desk: Desk, office: Office) -> None:
+    """The step after the one that was under way does not begin, so that there is nothing of it to take back."""
+    desk.takes["do a"] = 1.0
+    flow = Flow("f", sequence(Told(desk, "a"), Told(desk, "b")), ())
+    result = run_virtually(office.run(flow, cancelled=lambda: "dana" if desk.story else None))
+    assert result.end is End.UNDONE
+    assert "b" not in office.states()
 
 
 def test_a_late_write_brings_no_old_record(desk: Desk, office: Office) -> None:

@@ -62,9 +62,9 @@ class NovaCompute:
         """A key is looked up by its tag, everything else in metadata is compared here: Nova filters metadata for administrators only. Many by
         their ids are read off a picture, of which only the changes are asked for (`picture`)."""
         wanted = None if server_ids is None else set(server_ids)
-        single = few(wanted)
-        if single is not None:
-            servers = [server for server in map(self.server, single) if server is not None]
+        singly = few(wanted, self.server)
+        if singly is not None:
+            servers = singly
         elif wanted is not None and not metadata:
             return self._picture.servers(wanted)
         else:

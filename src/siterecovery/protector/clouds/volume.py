@@ -49,11 +49,8 @@ class CinderVolumes:
     ) -> list[CinderVolume]:
         """Cinder filters by metadata too; it is compared again here, because an operator can switch that filter off."""
         wanted = None if volume_ids is None else set(volume_ids)
-        single = few(wanted)
-        if single is not None:
-            volumes = [volume for volume in map(self.volume, single) if volume is not None]
-        else:
-            volumes = [volume_of(item) for item in self._list(metadata)]
+        singly = few(wanted, self.volume)
+        volumes = [volume_of(item) for item in self._list(metadata)] if singly is None else singly
         return [
             volume
             for volume in volumes
