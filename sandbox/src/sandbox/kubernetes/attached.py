@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sandbox.kubernetes import binaries
 from sandbox.kubernetes.access import Access
 from sandbox.kubernetes.agent.client import AgentControl
 from sandbox.kubernetes.detached import Detached
+from sandbox.kubernetes.served import TOOLS
 from sandbox.kubernetes.storage import StorageControl
-from sandbox.kubernetes.world import PROGRAMS
 from sandbox.processes import ProcessError
 from sandbox.stack import post
 
@@ -65,7 +64,8 @@ class AttachedWorld:
                 f"no clusters run in {detached.state}; `sandbox kubernetes up --state {state}` starts them"
             )
         world = detached.description
-        programs = self.programs = binaries.ensure(PROGRAMS)
+        # Those that the world itself runs with: whoever attaches has another cache perhaps, and would build them.
+        programs = self.programs = {tool: detached.state / "bin" / tool for tool in TOOLS}
         self._control = str(world["control"])
         self.storage = StorageControl(world["storage"], world["linstor"])
         self.cluster1, self.cluster2, self.quorum = (

@@ -25,7 +25,7 @@ from sandbox.processes import ProcessError
 VERBS = ("power-off", "power-on", "freeze", "thaw", "kill", "start", "restart")
 # As the product's documentation calls the files.
 KUBECONFIGS = {"cluster1": "cluster1", "cluster2": "cluster2", "dr-cluster": "cluster2", "quorum-cluster": "quorum"}
-_TOOLS = ("kubectl", "virtctl", "helm")
+TOOLS = ("kubectl", "virtctl", "helm")
 
 
 async def run(state: Path) -> None:
@@ -111,7 +111,7 @@ def _write_down(world: World, control: str, state: Path) -> None:
     files = {plane.name: plane.kubeconfig for plane in world}
     for name, plane in KUBECONFIGS.items():
         _link(state / f"{name}.kubeconfig", files[plane])
-    for tool in _TOOLS:
+    for tool in TOOLS:
         _link(state / "bin" / tool, world.programs[tool])
     (state / "world.json").write_text(json.dumps(describe(world, control), indent=1))
 
