@@ -91,6 +91,12 @@ def run_fields(vm: Mapping[str, Any], run: str) -> dict[str, Any]:
     return {"runStrategy": run} | ({"running": None} if spec.get("running") is not None else {})
 
 
+def is_unseen(vm: Mapping[str, Any], instance: Mapping[str, Any] | None) -> bool:
+    """It is set to run, has no instance, and KubeVirt has not taken note of what it is set to."""
+    strategy = strategy_of(run_of(vm))
+    return strategy != HALTED and instance is None and (vm.get("status") or {}).get("runStrategy") != strategy
+
+
 def halted_fields(vm: Mapping[str, Any]) -> dict[str, Any]:
     """The merge patch of `spec` that stops it, on the field that is in use."""
     return {"running": False} if (vm.get("spec") or {}).get("running") is not None else {"runStrategy": HALTED}

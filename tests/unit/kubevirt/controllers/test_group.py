@@ -612,3 +612,47 @@ def test_what_a_vm_uses_besides_its_disks_follows():
             assert sites.two.of(resource, name, NS)
 
     play(story)
+
+
+def test_a_start_that_kubevirt_is_about_to_make_is_not_overtaken():
+    """Halted before KubeVirt has taken note of the start, a VM would look stopped until its instance appears: the stop waits for that moment."""
+
+    async def story(sites):
+        sites.vm("a", runStrategy="Halted")
+        sites.group("a", desiredState="stopped")
+        await sites.until_state("stopped")
+        sites.kubevirt["cluster1"].stuck.add("a")
+        await sites.want("running")
+        await sites.until(
+            "set to run", lambda: sites.one.of(VIRTUAL_MACHINES, "a", NS)["spec"]["runStrategy"] == "Always"
+        )
+        await sites.want("stopped")
+        await sites.until(
+            "waiting", lambda: "taken note" in (sites.status()["virtualMachines"][0].get("message") or "")
+        )
+        sites.kubevirt["cluster1"].start(NS, "a")  # by what it had read before
+        sites.kubevirt["cluster1"].stuck.clear()
+        await sites.until_state("stopped")
+        assert sites.running() == []
+
+    sites = play(story)
+    assert _stopped_while_running(sites) == []
+    assert sites.told()[-2:] == ["mixed", "stopped"]
+
+
+def test_a_kubevirt_that_is_down_does_not_keep_a_stop_from_being_obeyed():
+    """After a moment the VM is halted all the same."""
+
+    async def story(sites):
+        sites.vm("a", runStrategy="Halted")
+        sites.group("a", desiredState="stopped")
+        await sites.until_state("stopped")
+        sites.kubevirt["cluster1"].stuck.add("a")
+        await sites.want("running")
+        await sites.until(
+            "set to run", lambda: sites.one.of(VIRTUAL_MACHINES, "a", NS)["spec"]["runStrategy"] == "Always"
+        )
+        await sites.want("stopped")
+        await sites.until("halted", lambda: sites.one.of(VIRTUAL_MACHINES, "a", NS)["spec"]["runStrategy"] == "Halted")
+
+    play(story)

@@ -189,6 +189,11 @@ async def _stop(scope: Scope, cluster: base.Cluster) -> None:
         member.vm = await virtual_machines.stop(cluster, vm)
         member.told = Power.STOPPING
 
+    for member in scope.members:
+        if member.name in names and member.about_to_start:
+            member.waits = "KubeVirt has not taken note of its start yet: it is stopped in a moment"
+            names.remove(member.name)
+            scope.look_again(_SOON)
     await _each(scope, names, stop)
     if not all(member.observed.halted for member in scope.members if not member.foreign):
         scope.look_again(_IN_TRANSITION)

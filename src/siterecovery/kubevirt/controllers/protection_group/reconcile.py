@@ -18,6 +18,7 @@ from siterecovery.kubevirt.controllers.protection_group.status import Copies
 from siterecovery.kubevirt.controllers.protection_group.volumes import VolumeWatch, Wish
 from siterecovery.kubevirt.crds.failover import Failover
 from siterecovery.kubevirt.crds.protection_group import CurrentState, DesiredState, ProtectionGroup
+from siterecovery.kubevirt.domain import virtual_machine as vms
 from siterecovery.kubevirt.domain.authority import Verdict
 from siterecovery.kubevirt.domain.names import FINALIZER, GROUP_CONTROLLER
 from siterecovery.kubevirt.domain.resources import FAILOVERS, PROTECTION_GROUPS, Object
@@ -60,6 +61,9 @@ class Reconciler:
         self._since: dict[Key, dict[str, tuple[DesiredState, float]]] = {}
         """When each member that is on its way was first seen so: a limit must also end what starts again and again."""
 
+        self._unseen: dict[Key, dict[str, float]] = {}
+        """Since when each member is set to run without KubeVirt having taken note of it."""
+
     async def reconcile(self, key: Key) -> float | None:
         """Seconds until it wants to look again; None: when something changes."""
         wire = self._cache.groups.get(key)
@@ -76,6 +80,7 @@ class Reconciler:
     def forget(self, key: Key) -> None:
         self.scopes.pop(key, None)
         self._since.pop(key, None)
+        self._unseen.pop(key, None)
         self._volumes.forget(key)
 
     async def _pass(self, wire: Object) -> float | None:
@@ -136,6 +141,15 @@ class Reconciler:
                 since[member.name] = (scope.desired, at if wanted is scope.desired else now)
                 member.waited = now - since[member.name][1]
         self._since[scope.key] = since
+        began = self._unseen.get(scope.key, {})
+        self._unseen[scope.key] = {
+            member.name: began.get(member.name, now)
+            for member in scope.members
+            if member.vm is not None and vms.is_unseen(member.vm, member.instance)
+        }
+        for member in scope.members:
+            at = self._unseen[scope.key].get(member.name)
+            member.unseen = now - at if at is not None else None
 
     def _canonical(self, name: str) -> str:
         """The storage backends know a cluster by its own name."""

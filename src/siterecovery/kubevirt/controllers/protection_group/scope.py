@@ -13,6 +13,8 @@ from siterecovery.kubevirt.domain.resources import Object
 from siterecovery.kubevirt.domain.virtual_machine import Observed, Power
 from siterecovery.kubevirt.domain.volume import VolumeView
 
+UNSEEN = 3.0
+"""Seconds that KubeVirt gets to take note of a start before the VM is halted again. One that is down does not keep a stop from being obeyed."""
 STOP_MARGIN = 60.0
 """Seconds beyond its grace period after which a stopping member is not waited for by others."""
 
@@ -39,6 +41,8 @@ class MemberView:
     """A VM of that name which nobody has made this group's: it is not touched. Known after the phase that enrols."""
     meant: str = ""
     """What this pass wants to record of it: it is this group's also while that write loses a race."""
+    unseen: float | None = None
+    """Seconds for which it has been set to run and KubeVirt has not taken note of it; None when it has, or has nothing to take note of."""
     waited: float = 0.0
     """Seconds for which it has been on its way to where it shall be, as this process has seen it."""
 
@@ -64,6 +68,11 @@ class MemberView:
     @property
     def halted_now(self) -> bool:
         return self.vm is None or vms.is_halted(self.vm)
+
+    @property
+    def about_to_start(self) -> bool:
+        """KubeVirt may be just starting it, by what it has read before: halted now, it would look stopped until its instance appears."""
+        return self.unseen is not None and self.unseen < UNSEEN
 
     @property
     def held(self) -> bool:
