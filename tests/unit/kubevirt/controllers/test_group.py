@@ -656,3 +656,16 @@ def test_a_kubevirt_that_is_down_does_not_keep_a_stop_from_being_obeyed():
         await sites.until("halted", lambda: sites.one.of(VIRTUAL_MACHINES, "a", NS)["spec"]["runStrategy"] == "Halted")
 
     play(story)
+
+
+def test_a_copy_that_somebody_took_the_label_from_is_told():
+    """It would not be started there: the group is not ready to move, though the copy is as it was made."""
+
+    async def story(sites):
+        sites.vm("a")
+        sites.group("a")
+        await sites.until("ready to move", lambda: sites.condition("FailoverReady")["status"] == "True")
+        await sites.two.patch(VIRTUAL_MACHINES, "a", NS, {"metadata": {"labels": None}})
+        await sites.until("told", lambda: sites.condition("FailoverReady")["reason"] == "CopiesIncomplete")
+
+    play(story)

@@ -277,13 +277,13 @@ class Work:
         if there is None:
             await self._peer.create(VIRTUAL_MACHINES, wanted)
             return
-        if copies.fingerprint(there) == copies.fingerprint(wanted):
-            return
         if (there["metadata"].get("labels") or {}).get(GROUP_LABEL) != self._group:
             self.problems.append(
                 f"{member.name}: {self._peer.name} has a virtual machine of that name which is not this group's:"
                 f" delete it, or label it {GROUP_LABEL}={self._group}"
             )
+            return
+        if copies.fingerprint(there) == copies.fingerprint(wanted):
             return
         running = await self._peer.find(VIRTUAL_MACHINE_INSTANCES, member.name, self._namespace)
         if running is not None or not vms.is_halted(there):
