@@ -342,7 +342,7 @@ class _Machines:
             return
         metadata = vm["metadata"]
         path = f"{_KUBEVIRT}/namespaces/{metadata['namespace']}/virtualmachines/{metadata['name']}/status"
-        await self._api.merge(path, {"status": told})
+        self._vms.put(await self._api.merge(path, {"status": told}))
 
 
 def _run(vm: Object) -> str:
