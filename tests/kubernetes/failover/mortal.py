@@ -3,7 +3,9 @@
 What a killed one has sent arrives; nothing it hears counts, nothing more is sent, and its Leases stay where they are."""
 
 import asyncio
+import gc
 import threading
+import warnings
 
 from crashes.death import Death, Moment, MortalJournal, MortalWorkers
 from kubernetes.groups.world import HOME
@@ -44,11 +46,15 @@ class MortalController:
         self.put_down()
 
     def put_down(self):
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join(60)
-            assert not self._thread.is_alive()
-        self.workers.close()
+        """What it had open is dropped here and now, without a word: it must not be found when another test, or the session, ends."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            if self._thread.is_alive():
+                self._loop.call_soon_threadsafe(self._stop.set)
+                self._thread.join(60)
+                assert not self._thread.is_alive()
+            self.workers.close()
+            gc.collect()
 
     async def _main(self):
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
