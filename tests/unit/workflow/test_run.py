@@ -1,16 +1,15 @@
 """What a run does at its corners: turning, settling, stopping, handing over, and hearing that a write was refused."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from siterecovery.workflow.flow import Flow, Phase, attempt, for_each, sequence, together
-from siterecovery.workflow.journal import Entry, MemoryJournal, State, Write
-from siterecovery.workflow.lease import Hold, Lease
+from siterecovery.workflow.journal import State, Write
 from siterecovery.workflow.record import Record
-from siterecovery.workflow.runner import End, Result, Runner
+from siterecovery.workflow.runner import End, Result
 from siterecovery.workflow.step import (
     Answer,
     Call,
@@ -20,136 +19,11 @@ from siterecovery.workflow.step import (
     Outcome,
     Refused,
     Retry,
-    Step,
-    StepError,
     Unsettled,
     Waiting,
 )
 from support.workflow.loop import run_virtually
-
-
-class Away(Exception):
-    """The database's own error."""
-
-
-class Desk:
-    """What happened, and what is to go wrong: errors to raise, and seconds that a call takes, by its words."""
-
-    def __init__(self) -> None:
-        self.story: list[str] = []
-        self.trouble: dict[str, list[Exception]] = {}
-        self.takes: dict[str, float] = {}
-        self.under_way = self.most = 0
-
-    def did(self, what: str) -> None:
-        self.story.append(what)
-        queue = self.trouble.get(what)
-        if queue:
-            raise queue.pop(0)
-
-
-class Told(Step):
-    """`value` is what it answers; `changes` come with it."""
-
-    def __init__(self, desk: Desk, name: str, *, value: Any = None, changes: tuple[Any, ...] = (), **more: Any) -> None:
-        self.desk, self.name, self.value, self.changes = desk, name, value, changes
-        for key, option in more.items():
-            setattr(self, key, option)
-
-    def do(self, call: Call) -> Answer:
-        self.desk.did(f"do {self.name}")
-        return Outcome(self.value, self.changes)
-
-    def look(self, call: Call) -> Answer | None:
-        self.desk.did(f"look {self.name}")
-        return None
-
-    def undo(self, call: Call) -> Answer | None:
-        self.desk.did(f"undo {self.name}")
-        return None
-
-
-class Office:
-    """One journal and its owners, one after another; each call takes as long as the desk says."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk, self.journal, self.epoch = desk, MemoryJournal(), 0
-        self.events: list[str] = []
-        self.away_until = 0.0
-        self.hold: Hold | None = None
-        self.writes: list[Write] = []
-        self.dies_after: str | None = None
-        """The owner loses its lease once this step is in the journal."""
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def now(self) -> Any:
-        raise AssertionError("nothing here is for people")
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def load(self, operation: str) -> Mapping[str, Entry]:
-        self._there()
-        return self.journal.load(operation)
-
-    def commit_writes(self, writes: Sequence[Write]) -> Sequence[Exception | None]:
-        self._there()
-        self.writes += writes
-        answers = self.journal.commit(writes)
-        if self.hold is not None and self.dies_after in self.states():
-            self.hold.lose()
-        return answers
-
-    def _there(self) -> None:
-        if self.monotonic() < self.away_until:
-            raise Away("gone away")
-
-    async def call(self, function: Callable[[], Any]) -> Any:
-        self.desk.under_way += 1
-        self.desk.most = max(self.desk.most, self.desk.under_way)
-        await asyncio.sleep(0.01)
-        before = len(self.desk.story)
-        try:
-            answer = function()
-        finally:
-            for what in self.desk.story[before:]:
-                await asyncio.sleep(self.desk.takes.get(what, 0.0))
-            self.desk.under_way -= 1
-        return answer
-
-    async def commit(self, function: Callable[[], Any]) -> Any:
-        await asyncio.sleep(0)
-        return function()
-
-    async def poll(self, function: Callable[[], Any]) -> Any:
-        return function()
-
-    async def run(self, flow: Flow, *, ttl: float = 1e9, drain: float = 0.0, **options: Any) -> Result:
-        self.epoch += 1
-        self.journal.fence("op", self.epoch)
-        recorder = options.pop("recorder", lambda operation, record, *, undoing: ())
-        runner = Runner(_Journal(self), self, self, listener=self.hear, translate=translate, recorder=recorder)
-        self.hold = Hold(Lease("op", f"owner-{self.epoch}", self.epoch, ttl, drain), self.monotonic)
-        return await runner.run(flow, self.hold, **options)
-
-    def hear(self, event: str, operation: str, step: str, **details: Any) -> None:
-        self.events.append(f"{event} {step}".strip())
-
-    def states(self) -> dict[str, str]:
-        return {name: str(entry.state) for name, entry in self.journal.load("op").items()}
-
-
-class _Journal:
-    def __init__(self, office: Office) -> None:
-        self.load, self.commit = office.load, office.commit_writes
-
-
-def translate(error: Exception) -> StepError:
-    if isinstance(error, StepError):
-        return error
-    return Unsettled(str(error)) if isinstance(error, Away) else Refused(f"{type(error).__name__}: {error}")
+from support.workflow.office import Desk, Office, Told
 
 
 @pytest.fixture
@@ -416,61 +290,6 @@ def test_a_refused_result_is_a_failure_of_its_step(desk: Desk, office: Office) -
     result = run_virtually(office.run(flow))
     assert (result.end, result.error) == (End.UNDONE, "LookupError: the group is gone")
     assert desk.story == ["do a", "do b", "undo b", "undo a"]
-
-
-def test_what_a_refused_write_announced_is_not_said(desk: Desk, office: Office) -> None:
-    """The step after a refused result has not begun: neither the journal nor what people see says so, and nothing of it is taken back."""
-    shown: list[str | None] = []
-
-    def recorder(operation: str, record: Record, *, undoing: bool) -> tuple[Any, ...]:
-        current = record.current
-        return (lambda: shown.append(current),)
-
-    def refuse() -> None:
-        raise LookupError("the group is gone")
-
-    body = sequence(Told(desk, "a"), Told(desk, "b", changes=(refuse,)), Told(desk, "c"))
-    result = run_virtually(office.run(Flow("f", body, (Phase("a"), Phase("b"), Phase("c"))), recorder=recorder))
-    assert result.end is End.UNDONE
-    assert desk.story == ["do a", "do b", "undo b", "undo a"]
-    assert "c" not in office.states()
-    assert "c" not in shown
-
-
-def test_two_steps_share_one_commit(desk: Desk, office: Office) -> None:
-    """That a step is done and that the next one begins is one write, also across the borders of sequences and items."""
-    body = sequence(Told(desk, "a"), sequence(Told(desk, "b"), Told(desk, "c")), attempt(Told(desk, "d")))
-    run_virtually(office.run(Flow("f", body, ())))
-    said = [[f"{entry.step} {entry.state}" for entry in write.entries] for write in office.writes]
-    assert said == [
-        ["a started"],
-        ["a done", "b started"],
-        ["b done", "c started"],
-        ["c done", "d started"],
-        ["d done"],
-    ]
-
-
-def test_what_a_dead_owner_announced_is_asked_first(desk: Desk, office: Office) -> None:
-    """The next owner cannot know whether an announced step was called: it looks before it does it."""
-    desk.takes["do a"] = 1.0
-    flow = Flow("f", sequence(Told(desk, "a"), Told(desk, "b")), ())
-    office.dies_after = "b"
-    with pytest.raises(Fenced):
-        run_virtually(office.run(flow))
-    assert office.states() == {"a": "done", "b": "started"}
-    office.dies_after = None
-    assert run_virtually(office.run(flow)).end is End.COMPLETED
-    assert desk.story == ["do a", "look b", "do b"]
-
-
-def test_whoever_is_asked_to_stop_announces_nothing(desk: Desk, office: Office) -> None:
-    """The step after the one that was under way does not begin, so that there is nothing of it to take back."""
-    desk.takes["do a"] = 1.0
-    flow = Flow("f", sequence(Told(desk, "a"), Told(desk, "b")), ())
-    result = run_virtually(office.run(flow, cancelled=lambda: "dana" if desk.story else None))
-    assert result.end is End.UNDONE
-    assert "b" not in office.states()
 
 
 def test_a_late_write_brings_no_old_record(desk: Desk, office: Office) -> None:
