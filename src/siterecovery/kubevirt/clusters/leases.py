@@ -21,6 +21,10 @@ MARGIN = 10.0
 """Seconds the API servers of one cluster may disagree about the time, and the rounding of a write's time."""
 
 
+Abandoned = Callable[[str, str], Awaitable[bool]]
+"""Of (holder, UID of the object it works for)."""
+
+
 class LockHeld(base.Refused):
     """Somebody else has it."""
 
@@ -58,13 +62,16 @@ class LeaseLock:
         ttl: float = 300.0,
         labels: Mapping[str, str] | None = None,
         clock: Clock | None = None,
+        abandoned: Abandoned | None = None,
     ) -> None:
+        """`abandoned` is asked whether a holder and its owner are known to be through with it: then it is not waited for."""
         self._cluster = cluster
         self._namespace, self._name = namespace, name
         self._holder, self._owner = holder, owner
         self._ttl = ttl
         self._labels = dict(labels or {})
         self._clock = clock or SystemClock()
+        self._abandoned = abandoned
         self._seen: Seen | None = None
         self._mine: Object | None = None
         self._good_until = 0.0
@@ -107,6 +114,8 @@ class LeaseLock:
         self._good_until = asked + self._ttl
 
     async def _check_expired(self, found: Object, holder: str, owner: str) -> None:
+        if self._abandoned is not None and await self._abandoned(holder, owner):
+            return
         lasts = float(found["spec"].get("leaseDurationSeconds") or self._ttl)
         version, now = found["metadata"]["resourceVersion"], self._clock.monotonic()
         if self._seen is None or self._seen.version != version:

@@ -69,6 +69,18 @@ class FailoverLocks:
                 return str(found["metadata"]["uid"])
         return None
 
+    async def _is_abandoned(self, holder: str, owner: str) -> bool:
+        """One of this installation's own Failovers has ended while that cluster did not answer, and could not give it back there. A Failover that is
+        gone has ended: its finalizer kept it until then."""
+        if holder != self._holder or not owner:
+            return False
+        failovers = await self._clusters.get(self._move.home).list(FAILOVERS, self._move.namespace)
+        return all(
+            (found.get("status") or {}).get("phase") in (Phase.SUCCEEDED, Phase.FAILED)
+            for found in failovers.items
+            if found["metadata"]["uid"] == owner
+        )
+
     def _lock(self, cluster: str) -> LeaseLock:
         if cluster not in self._locks:
             self._locks[cluster] = LeaseLock(
@@ -80,6 +92,7 @@ class FailoverLocks:
                 ttl=self._ttl,
                 labels={GROUP_LABEL: self._move.group},
                 clock=self._clock,
+                abandoned=self._is_abandoned,
             )
         return self._locks[cluster]
 
