@@ -130,7 +130,7 @@ def test_a_group_that_runs_where_it_is_not_active(world: Broken) -> None:
 def _lease(world: Broken) -> None:
     spec = {"holderIdentity": "failover-controller-1", "leaseDurationSeconds": 300, "renewTime": "2033-05-18T03:33:00Z"}
     metadata = {"name": "failover-lock-pg", "namespace": "shop", "annotations": {f"{MARK}/owner": "uid-fo"}}
-    world.side("cluster1", leases=[{"metadata": metadata, "spec": spec}])
+    world.side("quorum", leases=[{"metadata": metadata, "spec": spec}])
 
 
 def _drill_vm(world: Broken) -> None:
@@ -181,7 +181,7 @@ def _strategy(cluster: str, strategy: str, held: str = "false") -> Callable[[Bro
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (_lease, "Lease shop/failover-lock-pg on cluster1 is held by failover-controller-1"),
+        (_lease, "Lease shop/failover-lock-pg on quorum is held by failover-controller-1"),
         (_drill_vm, "VirtualMachine web-drill on cluster1 is left of a test of shop/pg"),
         (_drill_disk, "volume pvc-1-drill, a copy of pvc-1 for a test, is left"),
         (_snapshot, "snapshot pvc-1-drill of pvc-1 is left"),

@@ -41,17 +41,23 @@ def findings(picture: Picture) -> Iterator[str]:
 
 
 def _locks(picture: Picture, side: Side) -> Iterator[str]:
-    """One on a cluster that was away when it was given back runs out by itself."""
+    """One that has run out is nobody's. A cluster that was away when a lock was given back keeps its Lease until then, and nobody waits for it: so
+    on other clusters than the Failovers' own it counts only together with theirs."""
+    if side.name not in _homes(picture):
+        return
     open_ = {item["metadata"]["uid"] for _, item in picture.failovers() if status_of(item).get("phase") not in FINAL}
     for lease in side.leases:
         namespace, name = key_of(lease)
         spec = lease.get("spec") or {}
-        ours = name.startswith(_LOCKS) and (picture.judged(namespace) or name.startswith(_LOCKS[1]))
-        if ours and spec.get("holderIdentity") and notes_of(lease).get(f"{MARK}/owner") not in open_:
-            if name.startswith(_LOCKS[1]) and picture.namespaces is not None:
-                continue  # it may be another namespace's
-            if not _expired(spec, picture.now):
-                yield f"Lease {namespace}/{name} on {side.name} is held by {spec['holderIdentity']}, and no Failover needs it"
+        ours = name.startswith(_LOCKS) and picture.judged(namespace)
+        held = spec.get("holderIdentity") and notes_of(lease).get(f"{MARK}/owner") not in open_
+        if ours and held and not _expired(spec, picture.now):
+            yield f"Lease {namespace}/{name} on {side.name} is held by {spec['holderIdentity']}, and no Failover needs it"
+
+
+def _homes(picture: Picture) -> set[str]:
+    """Clusters on which Failovers are."""
+    return {side.name for side, _ in picture.failovers()}
 
 
 def _expired(spec: Object, now: float) -> bool:
