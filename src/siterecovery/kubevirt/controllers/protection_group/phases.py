@@ -180,7 +180,8 @@ async def drive(scope: Scope, cluster: base.Cluster, placement: Placement) -> No
 async def _stop(scope: Scope, cluster: base.Cluster) -> None:
     standings = [member.stopping() for member in scope.members]
     names = ordering.to_stop(standings)
-    waiting = [standing.name for standing in standings if not standing.moving and standing.name not in names]
+    told = set(names)
+    waiting = {standing.name for standing in standings if not standing.moving and standing.name not in told}
     for member in scope.members:
         if member.name in waiting:
             member.waits = "waits for others to stop first"
@@ -190,7 +191,7 @@ async def _stop(scope: Scope, cluster: base.Cluster) -> None:
         member.told = Power.STOPPING
 
     for member in scope.members:
-        if member.name in names and member.about_to_start:
+        if member.name in told and member.about_to_start:
             member.waits = "KubeVirt has not taken note of its start yet: it is stopped in a moment"
             names.remove(member.name)
             scope.look_again(_SOON)
@@ -221,10 +222,10 @@ async def _start(scope: Scope, cluster: base.Cluster, placement: Placement) -> N
 
 
 def _tell_waiting(scope: Scope, standings: Sequence[ordering.Standing], names: Sequence[str]) -> None:
-    open_ = [standing.name for standing in standings if not standing.passed]
+    open_, told = [standing.name for standing in standings if not standing.passed], set(names)
     for member, standing in zip(scope.members, standings, strict=True):
-        if not standing.moving and standing.name not in names:
-            others = [name for name in open_ if name != standing.name]
+        if not standing.moving and standing.name not in told:
+            others = [name for name in open_[:4] if name != standing.name]
             member.waits = f"waits for {', '.join(others[:3])}"
 
 
@@ -257,7 +258,7 @@ def _sworn(member: MemberView, scope: Scope) -> bool:
 
 async def _each(scope: Scope, names: Sequence[str], do: Callable[[MemberView, Object], Awaitable[None]]) -> None:
     """All of them, some at a time. One that fails does not stop the others; it is tried again soon."""
-    gate = asyncio.Semaphore(_AT_ONCE)
+    gate, wanted = asyncio.Semaphore(_AT_ONCE), set(names)
 
     async def one(member: MemberView) -> None:
         if member.vm is None:
@@ -271,7 +272,7 @@ async def _each(scope: Scope, names: Sequence[str], do: Callable[[MemberView, Ob
                 scope.error = str(error)
                 scope.look_again(_IN_TRANSITION)
 
-    await asyncio.gather(*(one(member) for member in scope.members if member.name in names))
+    await asyncio.gather(*(one(member) for member in scope.members if member.name in wanted))
 
 
 async def confirm_stopped(scope: Scope, cluster: base.Cluster) -> None:
