@@ -13,6 +13,8 @@ from siterecovery.kubevirt.domain.resources import PROTECTION_GROUPS, Object
 from siterecovery.kubevirt.steps import reading, taints
 from siterecovery.kubevirt.steps.base import GroupTopic, MoveStep, Scene, World, is_idle, located
 from siterecovery.kubevirt.steps.sight import not_up, sight
+from siterecovery.kubevirt.steps.storage import handles
+from siterecovery.kubevirt.storage.base import NotPromotable
 from siterecovery.workflow.step import Answer, Call, Outcome, Retry, Unsettled, Waiting
 
 _PATIENT = Retry(attempts=30, first=0.5, longest=5.0)
@@ -130,29 +132,43 @@ class StopSource(MoveStep):
 
 
 class StartTarget(MoveStep):
-    """Taints that the agent puts back are taken away again for as long as VMs are not up, within the step's time."""
+    """Taints that the agent puts back are taken away again for as long as VMs are not up, within the step's time. So is quorum: a source that has
+    just died is missed by the storage some seconds later, after its disks looked as if they could be opened without force."""
 
     retry = Retry(attempts=100_000, first=0.5, longest=2.0)
 
     def act(self, call: Call) -> Answer:
         self.world.ask(taints.removed(self.world))
         call.check()
+        if self.move.type is FailoverType.UNPLANNED:
+            self.world.ask(self._force())
         generation = self.world.ask(set_desired(self.world, self.move.target, DesiredState.RUNNING))
         topic = _TargetTopic(self.world, self.move.target)
         until = self._until(generation)
         return Waiting(topic, self.move.group, until, late=_late(self.world, self.move.target, "start", self.timeout))
 
     def _until(self, generation: int) -> Callable[[Any], Outcome | None]:
-        def until(seen: tuple[Object, list[str]] | None) -> Outcome | None:
-            group, tainted = seen or (None, [])
+        def until(seen: tuple[Object, list[str], str] | None) -> Outcome | None:
+            group, tainted, closed = seen or (None, [], "")
             if reached(group, generation, CurrentState.RUNNING):
                 return Outcome({"generation": generation})
             _unchanged(self.world, group, self.move.target, DesiredState.RUNNING)
             if tainted:
                 raise Unsettled(self._put_back(tainted))
+            if closed:
+                raise Unsettled(f"{self.move.group} cannot be opened on {self.move.target}: {closed}")
             return None
 
         return until
+
+    async def _force(self) -> None:
+        """Nothing where it has taken effect already."""
+        volumes = await handles(self.world)
+        try:
+            if volumes:
+                await self.world.storage.prepare_forced(volumes, self.world.site(self.move.target))
+        except NotPromotable as error:
+            raise Unsettled(f"{self.move.group} cannot be opened on {self.move.target}: {error}") from error
 
     def _put_back(self, tainted: list[str]) -> str:
         return (
@@ -169,7 +185,7 @@ class StartTarget(MoveStep):
 
 
 class _TargetTopic(GroupTopic):
-    """The group's copy and the nodes that carry quorum taints."""
+    """The group's copy, the nodes that carry quorum taints, and why its disks cannot be opened (any more) without force; empty when they can."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -177,7 +193,17 @@ class _TargetTopic(GroupTopic):
 
     def read(self, subjects: frozenset[str]) -> dict[str, Any]:
         tainted = self.world.ask(taints.tainted_nodes(self.world))
-        return {name: (group, tainted) for name, group in super().read(subjects).items()}
+        closed = self.world.ask(self._closed()) if self.world.move.type is FailoverType.UNPLANNED else ""
+        return {name: (group, tainted, closed) for name, group in super().read(subjects).items()}
+
+    async def _closed(self) -> str:
+        volumes = await handles(self.world)
+        try:
+            if volumes:
+                await self.world.storage.promote(volumes, self.world.site(self.world.move.target), forced=True)
+        except NotPromotable as error:
+            return str(error)
+        return ""
 
 
 class VerifyTarget(MoveStep):

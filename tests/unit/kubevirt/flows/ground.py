@@ -103,7 +103,7 @@ class PlayedCluster(MemoryCluster):
         active = (group.get("status") or {}).get("activeCluster") == self.name
         wanted = active and group["spec"].get("desiredState") == "running"
         tainted = any(node["spec"].get("taints") for node in self._all(NODES))
-        if wanted and not self.idle and not tainted:
+        if wanted and not self.idle and not tainted and not self.storage.lost:
             self._run(group["metadata"]["namespace"], self.vms)
         elif not wanted and not self.stubborn:
             self._halt(group["metadata"]["namespace"], self.vms)
@@ -160,6 +160,9 @@ class PlayedStorage:
         """Volumes that were open on two clusters at once."""
         self.lagging = self.parted = ()
         self.unready = ()
+        self.dying = self.lost = False
+        """The source has died just now: the first look still finds quorum, then it is lost until it is switched off."""
+        self.opened = lambda: None
         self.slow = 0
         """How often a promotion is still refused after quorum was switched off: nodes apply it a moment later."""
         self.forced, self.discarded, self.copies = [], [], set()
@@ -187,6 +190,11 @@ class PlayedStorage:
     async def promote(self, volumes, cluster, *, forced=False):
         if self.unready:
             raise NotPromotable(tuple(self.unready))
+        if forced and self.lost:
+            raise NotPromotable((reason(kind="NoQuorum"),))
+        if forced and self.dying:
+            self.dying, self.lost = False, True
+            return
         if forced and self.slow:
             self.slow -= 1
             raise NotPromotable((reason(kind="NoQuorum"),))
@@ -211,7 +219,12 @@ class PlayedStorage:
     async def prepare_forced(self, volumes, cluster):
         if self.unready:
             raise NotPromotable(tuple(self.unready))
-        self.forced += list(volumes)
+        if self.dying:
+            return ()
+        if self.lost:
+            self.lost = False
+            self.opened()
+        self.forced = list(dict.fromkeys([*self.forced, *volumes]))
         return tuple(Forced(volume, {"quorum": "majority"}) for volume in volumes)
 
 

@@ -167,6 +167,30 @@ def test_an_unplanned_move_waits_until_quorum_is_really_off():
     assert not ground.target.guests()
 
 
+def test_quorum_that_is_lost_after_the_look_is_switched_off_too():
+    """A source that died a moment ago is missed by the storage only when the target is being started: the move goes on by force."""
+    ground = Ground()
+    ground.source.down = ground.storage.dying = True
+    ground.storage.opened = lambda: ground.target.follow(ground.copy("cluster2"))
+
+    result = ground.move(impatient_but_for("start_target"), type=FailoverType.UNPLANNED)
+
+    assert result.end is End.COMPLETED, result
+    assert sorted(ground.storage.forced) == ["db", "web"]
+    assert ground.target.guests()
+
+
+def impatient_but_for(name):
+    def change(flow):
+        kept = {step.name: step.retry for step in flow.steps()}
+        impatient(flow)
+        for step in flow.steps():
+            if step.name == name:
+                step.retry = kept[name]
+
+    return change
+
+
 def test_an_unplanned_move_does_not_pass_over_a_running_source():
     """A person may be wrong about the source being down: when its VMs are seen running, nothing is started elsewhere."""
     ground = Ground()
