@@ -189,6 +189,9 @@ def test_things_are_found_by_what_people_call_them(store: SqlStore) -> None:
         member = tx.members.get("m1")
         assert member is not None
         assert tx.members.by_instance(member.instance_id) == member
+        many = [f"unknown-{n}" for n in range(1200)]
+        assert tx.members.elsewhere(["m1", *many], "g1") == []
+        assert tx.members.elsewhere([*many, "m1"], "another") == ["m1"]
 
 
 def test_two_groups_of_one_name_are_a_conflict(store: SqlStore) -> None:

@@ -174,7 +174,5 @@ def _check_adoptable(known: ProtectionGroup, theirs: ProtectionGroup) -> None:
 
 def _check_members(tx: Transaction, found: Document) -> None:
     """A member is known by one group only: a document must not pull another group's into its own."""
-    for member in found.members:
-        present = tx.members.get(member.id)
-        if present is not None and present.group_id != found.group.id:
-            raise Forbidden(f"Member {member.id} belongs to another group here.", code="replica.foreign_group")
+    for stranger in tx.members.elsewhere([member.id for member in found.members], found.group.id):
+        raise Forbidden(f"Member {stranger} belongs to another group here.", code="replica.foreign_group")

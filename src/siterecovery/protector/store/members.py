@@ -18,6 +18,17 @@ class SqlMembers(Repository[Member]):
     def of_group(self, group_id: str) -> list[Member]:
         return self._all(self.table.c.group_id == group_id, order=[self.table.c.index, self.table.c.created_at])
 
+    def elsewhere(self, member_ids: Sequence[str], group_id: str) -> list[str]:
+        """Those of them that another group knows."""
+        columns = self.table.c
+        return [
+            row["id"]
+            for ids in chunks(member_ids)
+            for row in self._session.rows(
+                sa.select(columns.id).where(columns.id.in_(ids), columns.group_id != group_id).order_by(columns.id)
+            )
+        ]
+
     def by_instance(self, instance_id: str) -> Member | None:
         return self._get(self.table.c.instance_id == instance_id)
 
