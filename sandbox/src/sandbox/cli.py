@@ -6,7 +6,7 @@ sandbox fault VERB ...            make something go wrong, and right again (`san
 sandbox check ...                 look at both clouds, arrays and databases for what must never be
 sandbox world                     only the world, in the foreground
 sandbox array                     only the arrays, in the foreground
-sandbox kubernetes demo ...     three Kubernetes clusters, two of them with KubeVirt (`sandbox kubernetes --help`)
+sandbox kubernetes demo ...       three Kubernetes clusters, two of them with KubeVirt (`sandbox kubernetes --help`)
 """
 
 from __future__ import annotations
