@@ -32,7 +32,9 @@ async def stop(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
     return await _patch(cluster, vm, annotations, domain.halted_fields(vm))
 
 
-async def start(cluster: base.Cluster, vm: Mapping[str, Any], *, held: bool = False, epoch: int | None = None) -> Object:
+async def start(
+    cluster: base.Cluster, vm: Mapping[str, Any], *, held: bool = False, epoch: int | None = None
+) -> Object:
     """Sets it to what it was recorded to be, and asks for a start where the strategy does nothing by itself.
 
     `held`: its disks have no quorum, so it is set to Manual: after a power failure KubeVirt then leaves it down until this product has seen that

@@ -92,19 +92,26 @@ class Named(Registry):
             raise UnknownCluster(f"no cluster is called {name}")
         return name
 
+    async def refresh(self):
+        """They are known from the start."""
+
 
 class Ground:
     """A VM with two plain claims on cluster1, and a policy on the quorum cluster."""
 
+    cluster_of = PlayedCluster
+
     def __init__(self, run=None, home="quorum"):
         self.drbd = world(tiebreaker=False)
         self.drbd.drbd.settings.resync_seconds = 1.0
-        self.clusters = {name: PlayedCluster(name) for name in (ONE, TWO, "quorum")}
+        self.clusters = {name: self.cluster_of(name) for name in (ONE, TWO, "quorum")}
         self.operators = {
             name: Operator(cast(Kube, MemoryKube(self.clusters[name])), self.drbd.drbd, name) for name in (ONE, TWO)
         }
         self.one, self.two, self.home = self.clusters[ONE], self.clusters[TWO], self.clusters[home]
         self.run = run or {"runStrategy": "Always"}
+        self.asleep = set()
+        """Clusters whose operator does not look: what it has said stands, old as it is."""
         self.pace = 0.2
         """Seconds of the storage's time in each round of its operators."""
         self._make()
@@ -192,7 +199,7 @@ class Ground:
         workers = MortalWorkers(death)
         tasks = [asyncio.create_task(self._operate()), asyncio.create_task(self._control(workers, death))]
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 await story(self)
         finally:
             for task in tasks:
@@ -206,7 +213,7 @@ class Ground:
     async def _operate(self):
         while True:
             for name, operator in self.operators.items():
-                if self.clusters[name].broken is None:
+                if self.clusters[name].broken is None and name not in self.asleep:
                     with contextlib.suppress(KubeError):
                         await operator.sync()
             self.drbd.clock.advance(self.pace)
@@ -236,11 +243,12 @@ class Ground:
                 step.do = _refused
         return flow
 
-    async def until(self, holds, what=""):
-        end = time.monotonic() + 15
+    async def until(self, holds, what="", told=None):
+        """`told`: what is said of it when it does not come; the request's status without."""
+        end = time.monotonic() + 45
         while not holds():
             if time.monotonic() > end:
-                raise AssertionError(f"not {what}: {self.status()}")
+                raise AssertionError(f"not {what}: {(told or self.status)()}")
             await asyncio.sleep(0.01)
 
     async def ended(self, *phases, name=VM):
