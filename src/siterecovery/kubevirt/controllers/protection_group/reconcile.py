@@ -148,8 +148,8 @@ class Reconciler:
             if member.vm is not None and vms.is_unseen(member.vm, member.instance)
         }
         for member in scope.members:
-            at = self._unseen[scope.key].get(member.name)
-            member.unseen = now - at if at is not None else None
+            seen = self._unseen[scope.key].get(member.name)
+            member.unseen = now - seen if seen is not None else None
 
     def _canonical(self, name: str) -> str:
         """The storage backends know a cluster by its own name."""
