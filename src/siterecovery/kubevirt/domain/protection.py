@@ -75,6 +75,23 @@ def plan_of(vm: Mapping[str, Any]) -> Plan | None:
         raise ValueError(f"annotation {PROTECTION} of {vm['metadata']['name']} cannot be read: {error}") from error
 
 
+def is_genuine(plan: Plan, request: str, primary: str, dr: str, classes: frozenset[str]) -> bool:
+    """Whether it is what that request would have written. Who may edit a VM may edit its annotations, and must not get another's volume by it."""
+    return (plan.request, plan.primary, plan.dr) == (request, primary, dr) and all(
+        disk.handle == handle_of(request, disk.claim)
+        and disk.frontend == frontend_of(disk.claim)
+        and disk.size > 0
+        and set(disk.nodes) == set(disk.classes) == {primary, dr}
+        and classes.issuperset(disk.classes.values())
+        for disk in plan.disks
+    )
+
+
+def genuine_handles(plan: Plan) -> tuple[str, ...]:
+    """Those that its request could have made."""
+    return tuple(disk.handle for disk in plan.disks if disk.handle == handle_of(plan.request, disk.claim))
+
+
 def frontend_of(claim: str) -> str:
     return claim + SUFFIX
 

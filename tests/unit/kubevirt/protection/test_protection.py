@@ -1,11 +1,12 @@
 """The rules of a protection: what is made in which order, what is refused, and what is left when it fails or is ended."""
 
 import asyncio
+import json
 
 import pytest
 
 from crashes.death import Death
-from siterecovery.kubevirt.domain.names import GROUP_LABEL
+from siterecovery.kubevirt.domain.names import GROUP_LABEL, PROTECTION
 from siterecovery.kubevirt.domain.protection import DRIVER
 from siterecovery.kubevirt.domain.resources import (
     DRBD_VOLUMES,
@@ -279,6 +280,35 @@ def test_it_can_be_called_off(how):
 
     ground.play(story)
     assert (ground.left(), ground.vm["spec"], ground.running()) == ([], ground.before, True)
+
+
+@pytest.mark.parametrize("field", ["handle", "frontend", "request"])
+def test_a_plan_that_somebody_has_changed_is_not_carried_out(field):
+    """Who may edit a VM gets no other VM's disk by it: what the request did not write is refused, and everything is taken back."""
+    ground = Ground()
+    ground.ask()
+
+    async def story(ground):
+        await ground.until(lambda: ground.vm["spec"]["runStrategy"] == "Halted", "stopping")
+        ground.one.stubborn = ""
+        vm = ground.vm
+        plan = json.loads(vm["metadata"]["annotations"][PROTECTION])
+        if field == "request":
+            plan["request"] = "another-uid"
+        else:
+            plan["disks"][0][field] = "pvc-1"
+        vm["metadata"]["annotations"][PROTECTION] = json.dumps(plan)
+        ground.one.put(VIRTUAL_MACHINES, vm)
+        await ground.ended("Failed")
+
+    ground.one.stubborn = "stop"
+    ground.play(story)
+    assert "Somebody has changed the annotation" in ground.status()["message"]
+    assert "pvc-1" in ground.drbd.drbd.resources
+    assert [key for key in ground.one.objects if key[0] == "persistentvolumes"] == [
+        ("persistentvolumes", "", "pv-root"),
+        ("persistentvolumes", "", "pv-data"),
+    ]
 
 
 def test_it_waits_for_a_cluster_that_is_away():

@@ -6,8 +6,9 @@ from typing import Any, Protocol, TypeVar
 
 from siterecovery.kubevirt.clusters import base, virtual_machines
 from siterecovery.kubevirt.clusters.blocking import Bridge
-from siterecovery.kubevirt.domain.names import PROTECTION_CONTROLLER
-from siterecovery.kubevirt.domain.protection import Plan, plan_of
+from siterecovery.kubevirt.crds.drbd_replication_policy import Spec as Policy
+from siterecovery.kubevirt.domain.names import PROTECTION, PROTECTION_CONTROLLER
+from siterecovery.kubevirt.domain.protection import Plan, is_genuine, plan_of
 from siterecovery.kubevirt.domain.resources import VIRTUAL_MACHINES, Object
 from siterecovery.kubevirt.domain.virtual_machine import Observed
 from siterecovery.kubevirt.steps.base import Clusters, Story
@@ -129,6 +130,19 @@ def plan_on(vm: Mapping[str, Any]) -> Plan | None:
         return plan_of(vm)
     except ValueError as error:
         raise Refused(f"{error}. Restore the annotation from a backup, or point the VM to its disks by hand") from error
+
+
+async def trusted(world: ProtectionWorld) -> tuple[Object, Plan]:
+    """`planned`, for steps that make what only this product may make. Refused when the plan is not what this request has written."""
+    vm, plan = await planned(world)
+    work = world.work
+    mapped = Policy.parse(work.policy).storage_class_mappings
+    classes = frozenset(name for item in mapped for name in (item.primary, item.dr))
+    if not is_genuine(plan, work.uid, work.primary, work.dr, classes):
+        raise Refused(
+            f"Somebody has changed the annotation {PROTECTION} of {work.machine}: it is not what this request has written"
+        )
+    return vm, plan
 
 
 async def planned(world: ProtectionWorld) -> tuple[Object, Plan]:

@@ -17,6 +17,7 @@ from siterecovery.kubevirt.steps.protection.base import (
     find_machine,
     plan_on,
     planned,
+    trusted,
 )
 from siterecovery.kubevirt.steps.protection.checks import forget
 from siterecovery.workflow.step import Answer, Call, Outcome, Refused, Retry, Unsettled
@@ -33,7 +34,7 @@ class CreateFrontends(ProtectionStep):
         return Outcome({"claims": self.world.ask(self._create(call))})
 
     async def _create(self, call: Call) -> int:
-        _, plan = await planned(self.world)
+        _, plan = await trusted(self.world)
         primary, namespace = self.world.primary, self.work.namespace
         for disk in plan.disks:
             pvc = await primary.get(PERSISTENT_VOLUME_CLAIMS, disk.claim, namespace)
@@ -65,9 +66,16 @@ async def _ensure(cluster: base.Cluster, resource: Resource, wanted: Object) -> 
 
 
 async def made(world: ProtectionWorld, resource: Resource, request: str) -> list[Object]:
-    """The frontends that a request has made, by their label."""
-    namespace = world.work.namespace if resource.namespaced else None
-    return [*(await world.primary.list(resource, namespace, labels=f"{REQUEST_LABEL}={request}")).items]
+    """The frontends that a request has made, by their label. Volumes have no namespace: their claim's counts."""
+    namespace = world.work.namespace
+    found = await world.primary.list(
+        resource, namespace if resource.namespaced else None, labels=f"{REQUEST_LABEL}={request}"
+    )
+    return [
+        item
+        for item in found.items
+        if namespace in (item["metadata"].get("namespace"), (item["spec"].get("claimRef") or {}).get("namespace"))
+    ]
 
 
 async def remove(world: ProtectionWorld, call: Call) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Hashable, Mapping
 
-from siterecovery.kubevirt.domain.protection import Disk, Plan
+from siterecovery.kubevirt.domain.protection import Disk, Plan, genuine_handles
 from siterecovery.kubevirt.domain.resources import Object
 from siterecovery.kubevirt.steps.protection.base import (
     PATIENT,
@@ -11,7 +11,7 @@ from siterecovery.kubevirt.steps.protection.base import (
     ProtectionWorld,
     find_machine,
     plan_on,
-    planned,
+    trusted,
 )
 from siterecovery.kubevirt.storage import judging
 from siterecovery.kubevirt.storage.base import InUse, NewVolume, Place, Reason
@@ -30,7 +30,7 @@ class CreateVolumes(ProtectionStep):
         return Outcome({"volumes": self.world.ask(self._create(call))})
 
     async def _create(self, call: Call) -> int:
-        _, plan = await planned(self.world)
+        _, plan = await trusted(self.world)
         self.world.progress.show([row(disk, 0, "Creating") for disk in plan.disks], 0)
         for disk in plan.disks:
             call.check()
@@ -74,7 +74,7 @@ async def remove(world: ProtectionWorld, call: Call) -> None:
     """With all replicas, on both clusters. Unsettled while something of them is left."""
     vm = await find_machine(world)
     plan = plan_on(vm) if vm is not None else None
-    handles = list(plan.handles) if plan is not None else world.progress.handles()
+    handles = [*genuine_handles(plan)] if plan is not None else world.progress.handles()
     for handle in handles:
         call.check()
         try:
@@ -144,7 +144,7 @@ class SyncVolumes(ProtectionStep):
         self._failing: float | None = None
 
     def do(self, call: Call) -> Answer:
-        _, plan = self.world.ask(planned(self.world))
+        _, plan = self.world.ask(trusted(self.world))
         late = (
             f"The first sync of {self.work.machine} was not over after {self.timeout / 3600:.1f} h: see kubectl get drbdvolumes -n"
             f" {self.work.namespace} on {plan.primary} and {plan.dr}"
