@@ -176,10 +176,17 @@ def _group_of(vm: Object | None) -> str | None:
 
 
 class Peers:
-    """The groups of the other clusters, by an informer each, made when a cluster is first asked for."""
+    """The groups of the other clusters, by an informer each, made when a cluster is first asked for. `everyone`: the groups of the own cluster."""
 
-    def __init__(self, woken: Callable[[Key], None], clock: Clock, resync: float = 86400.0) -> None:
+    def __init__(
+        self,
+        woken: Callable[[Key], None],
+        clock: Clock,
+        everyone: Callable[[], Iterable[Key]],
+        resync: float = 86400.0,
+    ) -> None:
         self._woken = woken
+        self._everyone = everyone
         self._clock = clock
         self._resync = resync
         self._informers: dict[str, tuple[base.Cluster, Informer, asyncio.Task[None]]] = {}
@@ -193,7 +200,20 @@ class Peers:
             known[2].cancel()
         informer = Informer(cluster, PROTECTION_GROUPS, resync=self._resync, clock=self._clock)
         informer.tell(lambda change: self._woken(change.key))
-        self._informers[name] = (cluster, informer, asyncio.get_running_loop().create_task(informer.run()))
+        self._informers[name] = (cluster, informer, asyncio.get_running_loop().create_task(self._run(informer)))
+
+    async def _run(self, informer: Informer) -> None:
+        announcing = asyncio.get_running_loop().create_task(self._announce(informer))
+        try:
+            await informer.run()
+        finally:
+            announcing.cancel()
+
+    async def _announce(self, informer: Informer) -> None:
+        """A cluster that can be read now: that it has no copy of a group is no event, and yet what the group waits for."""
+        await informer.synced.wait()
+        for key in list(self._everyone()):
+            self._woken(key)
 
     def copy(self, name: str, key: Key) -> tuple[bool, Object | None]:
         """(readable, the copy or None where there is none)."""

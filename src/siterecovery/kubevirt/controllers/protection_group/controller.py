@@ -43,7 +43,7 @@ class GroupController:
         self._mirrors: WorkQueue[Key] = WorkQueue(first=2.0, clock=clock)
         wake = self._groups.add
         self._cache = Cache(clusters.local, wake, resync=self._settings.resync, clock=clock)
-        self._peers = Peers(wake, clock)
+        self._peers = Peers(wake, clock, lambda: self._cache.groups.objects)
         self._volumes = VolumeWatch(volumes, wake, interval=self._settings.storage, clock=clock)
         self._reconciler = Reconciler(
             clusters,

@@ -155,17 +155,28 @@ async def dismiss_former(scope: Scope, cluster: base.Cluster, labelled: Sequence
 
 
 async def hold(scope: Scope, cluster: base.Cluster) -> None:
-    """A VM whose disks have no quorum stands at Manual while it runs; one whose disks have it again goes back to what it was set to."""
+    """A VM whose disks have no quorum stands at Manual while it runs; one whose disks have it again goes back to what it was set to. With a held one it
+    is noted under which epoch it has run."""
+    epoch = scope.authority.claim.epoch
 
     async def change(member: MemberView, vm: Object) -> None:
-        if member.held:
+        runs = member.power is Power.RUNNING
+        if not member.wrongly_set():
+            member.vm = await virtual_machines.note(cluster, vm, epoch)
+        elif member.held:
             member.vm = await virtual_machines.let_go(cluster, vm)
             scope.events.append(("LetGo", f"{member.name}: its quorum is back", "Normal"))
         else:
-            member.vm = await virtual_machines.hold(cluster, vm, epoch=scope.authority.claim.epoch)
+            member.vm = await virtual_machines.hold(cluster, vm, epoch=epoch if runs else None)
             scope.events.append(("Held", f"{member.name}: no quorum, so only this controller starts it", "Warning"))
 
-    await _each(scope, [member.name for member in scope.members if member.wrongly_set()], change)
+    names = [member.name for member in scope.members if member.wrongly_set() or _to_note(member, epoch)]
+    await _each(scope, names, change)
+
+
+def _to_note(member: MemberView, epoch: int) -> bool:
+    running = member.vm is not None and not member.foreign and member.held and member.power is Power.RUNNING
+    return running and vms.started_under(member.vm or {}) != epoch
 
 
 async def drive(scope: Scope, cluster: base.Cluster, placement: Placement) -> None:
@@ -214,8 +225,7 @@ async def _start(scope: Scope, cluster: base.Cluster, placement: Placement) -> N
         names.remove(member.name)
 
     async def start(member: MemberView, vm: Object) -> None:
-        epoch = scope.authority.claim.epoch
-        member.vm = await virtual_machines.start(cluster, vm, held=not member.fenced(), epoch=epoch)
+        member.vm = await virtual_machines.start(cluster, vm, held=not member.fenced())
         member.told = Power.STARTING
 
     await _each(scope, names, start)
