@@ -199,7 +199,7 @@ class Play:
     def _with_guest(self, group, deed):
         source = self._guest(group, deed)
         failover = self.fleet.move(group, self._other(group))
-        with contextlib.suppress(AssertionError):  # what is refused at once never comes there
+        with contextlib.suppress(AssertionError):  # what is refused at once, or cannot be seen now, never comes there
             failover.until("a stop", lambda: "stop_source" in failover.states() or failover.phase == "Failed", 5)
         source.agent.guest(self.fleet.namespace, f"{group}-vm1", "recover")
         failover.until_ended(ENDS_WITHIN)

@@ -1,7 +1,7 @@
 """Random schedules on light worlds: real API servers, disks, LINSTOR and controllers, with KubeVirt and its machines played.
 
     KUBERNETES_SCHEDULES=200 .venv/bin/pytest -q -s tests/kubernetes/failover/test_random.py
-    KUBERNETES_SEED=4711 .venv/bin/pytest -q -s tests/kubernetes/failover/test_random.py        one round again
+    KUBERNETES_SEED=4711,4712 .venv/bin/pytest -q -s tests/kubernetes/failover/test_random.py   these rounds again
 
 Each round plays `GROUPS` schedules at once and prints its seed first."""
 
@@ -22,11 +22,8 @@ pytestmark = [
 GROUPS = 10
 SCHEDULES = int(os.environ.get("KUBERNETES_SCHEDULES", "200"))
 FIRST = 20261121
-SEEDS = (
-    [int(os.environ["KUBERNETES_SEED"])]
-    if "KUBERNETES_SEED" in os.environ
-    else range(FIRST, FIRST + SCHEDULES // GROUPS)
-)
+AGAIN = os.environ.get("KUBERNETES_SEED", "")
+SEEDS = [int(seed) for seed in AGAIN.split(",") if seed] or range(FIRST, FIRST + SCHEDULES // GROUPS)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -7,7 +7,7 @@ import sys
 import uuid
 
 from kubernetes.groups.world import HOME, Group, clean, make
-from sandbox.kubernetes.client import wait_until
+from sandbox.kubernetes.client import ApiError, wait_until
 from support.kubernetes import machines
 
 PROGRAM = "from siterecovery.kubevirt.processes.failover_controller import main; raise SystemExit(main())"
@@ -82,7 +82,14 @@ class Failover:
         try:
             return wait_until(f"{self.name}: {what}", seconds, ask)
         except Exception as error:
-            raise AssertionError(f"{error}; it is {self.status}") from error
+            raise AssertionError(f"{error}; it is {self._seen()}") from error
+
+    def _seen(self):
+        """Its status, or why nobody can tell it."""
+        try:
+            return self.status
+        except (ApiError, OSError) as error:
+            return error
 
     def until_begun(self, step, seconds=60.0):
         self.until(f"{step} begun", lambda: step in self.states(), seconds)
