@@ -1,9 +1,11 @@
 """One planned failover, from the creation of its Failover to the start of the last guest; beside it what the world itself takes at the least."""
 
 import dataclasses
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from benchmarks import usage
 from benchmarks.kubernetes.stage import PATIENCE, Stage, now
 from benchmarks.usage import Usage
 from sandbox.kubernetes.client import wait_until
@@ -35,6 +37,8 @@ class Measured:
     ended: float
     floor: float
     bare: float
+    busy: float
+    """Share of all cores that worked meanwhile, whoever for."""
     controllers: dict[str, Usage]
 
     @property
@@ -56,14 +60,15 @@ def run(stage: Stage, groups: int, vms_each: int, profile: Profile) -> Measured:
         cluster.agent.set(stop=profile.stop, boot=profile.boot, write=5.0)
     bare = _bare(stage, vms)
     before = {controller.name: controller.used for controller in stage.controllers}
-    since = len(stage.target.agent.history())
+    since, worked = len(stage.target.agent.history()), usage.machine()
     began = now()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         failovers = list(pool.map(lambda group: stage.failover(group, "cluster2"), names))
     ended = stage.ended(failovers) - began
+    busy = (usage.machine() - worked) / (now() - began) / (os.cpu_count() or 1)
     started = _last_start(stage, since, len(vms))
     used = {controller.name: controller.used.since(before[controller.name]) for controller in stage.controllers}
-    return Measured(len(vms), groups, started - began, ended, profile.total, bare, used)
+    return Measured(len(vms), groups, started - began, ended, profile.total, bare, busy, used)
 
 
 def _bare(stage: Stage, vms: list[str]) -> float:

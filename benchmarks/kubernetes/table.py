@@ -7,7 +7,7 @@ from benchmarks.kubernetes.idle import WATCHED, Idle
 
 MOVES = (
     *("groups", "VMs", "last start s", "succeeded s", "guests' own s", "bare s", "overhead"),
-    *("CPU ms/VM", "failover controller MB", "group controllers MB"),
+    *("CPU ms/VM", "failover controller MB", "group controllers MB", "machine busy"),
 )
 IDLE = (
     *("groups", "VMs each", "disks", "prepared s", "failover controller CPU %", "MB"),
@@ -18,7 +18,7 @@ IDLE = (
 def line(row: Measured) -> str:
     return (
         f"{row.groups} groups, {row.vms} VMs: last start {row.started:.1f} s, succeeded {row.ended:.1f} s, "
-        f"bare {row.bare:.1f} s, overhead {row.overhead:.2f}"
+        f"bare {row.bare:.1f} s, overhead {row.overhead:.2f}, machine {row.busy:.0%} busy"
     )
 
 
@@ -44,6 +44,7 @@ def _move(row: Measured) -> list[str]:
         f"{1000 * cpu / row.vms:.0f}",
         f"{first.peak:.0f}",
         " + ".join(f"{used.peak:.0f}" for used in others),
+        f"{row.busy:.0%}",
     ]
 
 
