@@ -32,21 +32,17 @@ async def stop(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
     return await _patch(cluster, vm, annotations, domain.halted_fields(vm))
 
 
-async def start(
-    cluster: base.Cluster, vm: Mapping[str, Any], *, held: bool = False, epoch: int | None = None
-) -> Object:
+async def start(cluster: base.Cluster, vm: Mapping[str, Any], *, held: bool = False) -> Object:
     """Sets it to what it was recorded to be, and asks for a start where the strategy does nothing by itself.
 
     `held`: its disks have no quorum, so it is set to Manual: after a power failure KubeVirt then leaves it down until this product has seen that
-    nobody else runs it, and `epoch` is noted with it. A VM that was halted when it became a member is left so."""
+    nobody else runs it. A VM that was halted when it became a member is left so."""
     if domain.is_excluded(vm):
         return dict(vm)
     run = domain.recorded(vm) or domain.run_of(vm)
     wanted = domain.MANUAL if held else run
-    noted = not held or epoch in (None, domain.started_under(vm))
-    if domain.run_of(vm) != wanted or domain.is_held(vm) != held or domain.recorded(vm) is None or not noted:
+    if domain.run_of(vm) != wanted or domain.is_held(vm) != held or domain.recorded(vm) is None:
         annotations = {ORIGINAL_RUN: run, HELD: "true" if held else None}
-        annotations[STARTED_UNDER] = str(epoch) if held and epoch is not None else None
         vm = await _patch(cluster, vm, annotations, domain.run_fields(vm, wanted))
     if domain.strategy_of(wanted) == domain.MANUAL:
         await _ask_to_start(cluster, vm)
@@ -74,10 +70,15 @@ async def dismiss(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
 
 
 async def hold(cluster: base.Cluster, vm: Mapping[str, Any], *, epoch: int | None = None) -> Object:
-    """Takes a running VM to Manual without disturbing it; `epoch` is the one under which it runs."""
+    """Takes a VM to Manual without disturbing it; `epoch` is the one under which it was seen running."""
     annotations = {ORIGINAL_RUN: domain.recorded(vm) or domain.run_of(vm), HELD: "true"}
     annotations |= {STARTED_UNDER: str(epoch)} if epoch is not None else {}
     return await _patch(cluster, vm, annotations, domain.run_fields(vm, domain.MANUAL))
+
+
+async def note(cluster: base.Cluster, vm: Mapping[str, Any], epoch: int) -> Object:
+    """A held VM has been seen running under that epoch."""
+    return await _patch(cluster, vm, {STARTED_UNDER: str(epoch)}, {})
 
 
 async def let_go(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:

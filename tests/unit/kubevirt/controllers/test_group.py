@@ -3,6 +3,7 @@
 import pytest
 
 from siterecovery.kubevirt.clusters import base
+from siterecovery.kubevirt.domain.names import STARTED_UNDER
 from siterecovery.kubevirt.domain.resources import (
     EVENTS,
     FAILOVERS,
@@ -215,6 +216,8 @@ def test_a_persons_word_that_the_other_cluster_is_down_counts_once():
         await sites.two.patch(PROTECTION_GROUPS, "pg-a", NS, {"status": claim}, subresource="status")
         await sites.want("running", sites.two)
         await sites.until("started", lambda: sites.running(sites.two) == ["a"])
+        noted = lambda: sites.two.of(VIRTUAL_MACHINES, "a", NS)["metadata"]["annotations"].get(STARTED_UNDER)  # noqa: E731
+        await sites.until("noted", lambda: noted() == "2")
 
         sites.two.take(VIRTUAL_MACHINE_INSTANCES, "a", NS)
         await sites.until(

@@ -155,8 +155,8 @@ async def dismiss_former(scope: Scope, cluster: base.Cluster, labelled: Sequence
 
 
 async def hold(scope: Scope, cluster: base.Cluster) -> None:
-    """A VM whose disks have no quorum stands at Manual while it runs; one whose disks have it again goes back to what it was set to. With a held one it
-    is noted under which epoch it has run."""
+    """A VM whose disks have no quorum stands at Manual while it runs; one whose disks have it again goes back to what it was set to. With a held one
+    it is noted under which epoch it has run."""
     epoch = scope.authority.claim.epoch
 
     async def change(member: MemberView, vm: Object) -> None:
@@ -257,7 +257,7 @@ def _may_start(member: MemberView, scope: Scope) -> bool:
 
 def _sworn(member: MemberView, scope: Scope) -> bool:
     """An unplanned failover has brought the group here under this epoch, and a person has confirmed that the other cluster is down: it is still owed
-    its stop. That word counts once for each VM: after a power failure here it may be the other cluster that was brought up meanwhile."""
+    its stop. That word counts for each VM until it was seen running: after a power failure here it may be the other cluster that was brought up."""
     epoch = scope.authority.claim.epoch
     owed = any(
         debt.kind == OWED_STOP and debt.cluster == scope.other and debt.epoch == epoch
