@@ -190,7 +190,7 @@ class Moving(Ground):
     async def _control(self, workers, death):
         """Every controller of the model, each with its own view of the clusters."""
         settings = Settings(resync=0.5, mirror=0.2, storage=0.02, pace=GroupPace(rows_every=0.0, alive_every=3600.0))
-        limits = MoveLimits(stop=10, start=10, release=10, promote=10, check=10)
+        limits = MoveLimits(stop=30, start=30, release=30, promote=30, check=30)
         threads = ThreadWorkers(8, 2, 2)
         registry = Named(self.clusters, self.home.name)
         shared = Shared(
