@@ -28,7 +28,7 @@ def sandbox(*arguments: str) -> str:
 
 def terminal(state: pathlib.Path, command: str) -> "subprocess.Popen[str]":
     """A person's shell in the state directory, with nothing but its `env` sourced, and a command typed into it."""
-    clean = {"HOME": str(state), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    clean = {"HOME": f"{state}-home", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
     script = f"cd '{state}' && . ./env && {command}"
     out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return subprocess.Popen(["bash", "-c", script], env=clean, text=True, encoding="utf-8", **out)
