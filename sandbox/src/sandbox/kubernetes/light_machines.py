@@ -35,6 +35,7 @@ _CLAIMS, _VOLUMES = "/api/v1/persistentvolumeclaims", "/api/v1/persistentvolumes
 _FINALIZER = "foregroundDeleteVirtualMachine"
 _STARTS = ("Always", "RerunOnFailure", "running=true")
 _AGAIN_SECONDS = 1.0
+_LINGER_SECONDS = 0.2
 _GRACE_SECONDS = 30.0
 _CONTROL_SECONDS = 60.0
 _Found = TypeVar("_Found")
@@ -131,6 +132,7 @@ class _Machines:
         finally:
             await self._api.close()
             await self._disks.close_session()
+            await asyncio.sleep(_LINGER_SECONDS)  # connections close in the loop's next rounds
 
     async def state(self) -> dict[str, Any]:
         told: dict[str, list[dict[str, object]]] = {}
@@ -196,7 +198,8 @@ class _Machines:
         if item is None:
             return None
         if not item["metadata"].get("deletionTimestamp"):
-            return await self._bind(item)
+            await self._bind(item)
+            return None
         if not item["metadata"].get("finalizers"):
             return None
         if kind == _CLAIMS and any(key in _claims_of(instance) for instance in self._instances.items.values()):
