@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scripts: dict[int, float] = {}
     for vms in sorted(int(size) for size in given.sizes.split(",")):
         with tempfile.TemporaryDirectory(prefix="bench-") as state, staged(Path(state)) as stage:
-            row = failover.run(stage, vms, given.volumes, latency)
+            row = failover.run(stage, vms, given.volumes, latency, cold=given.cold)
             print(table.line(row), flush=True)
             if given.calls:
                 print(table.details(row), flush=True)
@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--volumes", type=int, default=1, help="volumes of each VM")
     parser.add_argument("--short", action="store_true", help="a quick profile, to see that the bench runs")
     parser.add_argument("--alone", action="store_true", help="without the sequential script")
+    parser.add_argument("--cold", action="store_true", help="Protectors that have moved nothing before")
     parser.add_argument("--calls", action="store_true", help="list the calls that were made, and when phases ended")
     return parser
 

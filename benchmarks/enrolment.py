@@ -49,7 +49,7 @@ def _describe(
     rebuild, disks = cloud.compute.describe(server_id)
     server = cloud.compute.server(server_id)
     assert server is not None
-    id = f"member-{index:05d}"
+    id = f"{group.name}-{index:05d}"
     member = Member(id, group.id, server_id, server.name, MemberStatus.PROTECTED, rebuild, index=index)
     volumes = []
     for number, disk in enumerate(disks):
@@ -64,7 +64,7 @@ def _describe(
 
 def _join(cloud: Cloud, driver: ReplicationDriver, group: ProtectionGroup, volumes: Sequence[Volume]) -> None:
     site, generation = group.current_primary_site_id, group.generation
-    name = generation.source_group if generation is not None and generation.source_group else "pg-bench"
+    name = generation.source_group if generation is not None and generation.source_group else f"pg-{group.name}"
     replication = Replication(name, site, group.other_site(site))
     for start in range(0, len(volumes), _PORTION):
         portion = volumes[start : start + _PORTION]

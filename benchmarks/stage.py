@@ -23,7 +23,6 @@ from sandbox.stack import Stack, engine_name, free_port, post, protector_conf
 
 BIN = Path(sys.executable).parent
 SITES = ("site-a", "site-b")
-GROUP = "bench"
 _SETTINGS = {"write_interval": 3600.0, "token_lifetime": 86_400.0}
 """Of the world: guests that write all the time would only heat the simulator."""
 
@@ -122,21 +121,24 @@ class Stage:
             return json.loads(done.stdout)
         return done.stdout
 
-    def protect(self, machines: Mapping[str, str]) -> str:
-        """Registers both sites and a group with its policy, as an operator does, and enrols the machines in bulk. Answers the group's id."""
+    def register(self) -> None:
+        """Both sites and whose project is whose, as an admin does once."""
         for site, kind in zip(SITES, ("primary", "secondary"), strict=True):
             url = self.world["sites"][site]["auth_url"]
             self.openstack("dr", "site", "create", "--name", site, "--site-type", kind, "--auth-url", url)
         here, there = (self.cloud(site).current_project_id for site in SITES)
         mapping = ("--local-project", here, "--remote-site", "site-b", "--remote-project", there)
         self.openstack("dr", "tenant-mapping", "create", *mapping)
+
+    def protect(self, machines: Mapping[str, str], name: str) -> str:
+        """Makes a group with its policy, as a tenant does, and enrols the machines in bulk. Answers the group's id."""
         sites = ("--primary-site", "site-a", "--secondary-site", "site-b")
         kinds = ("--replication-type", "async", "--volume-type", "replicated-ssd", "-f", "json")
-        group = self.openstack("dr", "protection-group", "create", "--name", GROUP, *sites, *kinds)
+        group = self.openstack("dr", "protection-group", "create", "--name", name, *sites, *kinds)
         one, other = self.world["arrays"]["array-a"], self.world["arrays"]["array-b"]
         here_is = ("--primary-fa-url", one["url"], "--primary-fa-token", one["token"])
         there_is = ("--secondary-fa-url", other["url"], "--secondary-fa-token", other["token"])
-        self.openstack("dr", "policy", "create", GROUP, *here_is, *there_is, "--pure-pg-name", "pg-bench")
+        self.openstack("dr", "policy", "create", name, *here_is, *there_is, "--pure-pg-name", f"pg-{name}")
         servers = [id for name, id in machines.items() if not name.startswith("vol-")]
         enrol(self.stack.conf_file("site-a"), str(group["id"]), servers)
         return str(group["id"])

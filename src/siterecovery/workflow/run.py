@@ -341,23 +341,24 @@ class Run:
     async def _once(self, step: Step, call: StepCall, deadline: float) -> Outcome:
         answer: Answer | None = None
         if call.attempt > 1:
-            answer = await self._work(lambda: step.look(call))
+            answer = await self._work(step, lambda: step.look(call))
         if answer is None:
-            answer = await self._work(lambda: step.do(call))
-        return await self._resolve(answer, deadline)
+            answer = await self._work(step, lambda: step.do(call))
+        return await self._resolve(step, answer, deadline)
 
-    def _work(self, function: Callable[[], Any]) -> Awaitable[Any]:
+    async def _work(self, step: Step, function: Callable[[], Any]) -> Any:
         """In a worker thread, whose calls are sent only while the lease is held."""
-        return self.runner.workers.call(functools.partial(owned, self.hold.check, function))
+        async with self.runner.lane(step):
+            return await self.runner.workers.call(functools.partial(owned, self.hold.check, function))
 
-    async def _resolve(self, answer: Answer, deadline: float, *, stoppable: bool = True) -> Outcome:
+    async def _resolve(self, step: Step, answer: Answer, deadline: float, *, stoppable: bool = True) -> Outcome:
         """Waits until the step has an outcome; `deadline` is monotonic."""
         while isinstance(answer, Waiting):
             then = answer.then
             outcome = await self._until_stopped(self.runner.watcher.wait(answer, deadline), stoppable=stoppable)
             if then is None:
                 return outcome
-            answer = await self._work(functools.partial(then, outcome.value))
+            answer = await self._work(step, functools.partial(then, outcome.value))
         return answer
 
     async def _until_stopped(self, waiting: Awaitable[Outcome], *, stoppable: bool) -> Outcome:
@@ -431,8 +432,8 @@ class Run:
             self._stay()
             try:
                 call = StepCall(self, step.name, attempt)
-                answer = await self._work(functools.partial(undo, call))
-                outcome = Outcome() if answer is None else await self._resolve(answer, deadline, stoppable=False)
+                answer = await self._work(step, functools.partial(undo, call))
+                outcome = Outcome() if answer is None else await self._resolve(step, answer, deadline, stoppable=False)
                 value = entry.value if outcome.value is None else outcome.value
                 await self._write(dataclasses.replace(entry, state=State.UNDONE, value=value), changes=outcome.changes)
                 return outcome

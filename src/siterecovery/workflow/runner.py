@@ -6,7 +6,10 @@ whether it is done before it is done again. Nothing here knows what a step does.
 One `Runner` serves many operations on one event loop; the steps' blocking methods run in worker threads.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import asyncio
+import collections
+import contextlib
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from typing import Any, Protocol
 
 from siterecovery.workflow.clock import Clock
@@ -15,10 +18,14 @@ from siterecovery.workflow.journal import Entry, GroupCommit, Journal
 from siterecovery.workflow.lease import Hold
 from siterecovery.workflow.record import Record
 from siterecovery.workflow.run import End, Result, Run
-from siterecovery.workflow.step import HandedOver, StepError
+from siterecovery.workflow.step import HandedOver, Step, StepError
 from siterecovery.workflow.watch import Pace, Watcher
 
 __all__ = ["End", "Listener", "Recorder", "Result", "Runner", "Workers"]
+
+
+LANE = 8
+"""Workers that the steps of one lane have at a time: twice the four calls that an array answers at once, so that it is never idle."""
 
 
 class Listener(Protocol):
@@ -76,6 +83,11 @@ class Runner:
         self.recorder = recorder
         self.commits = GroupCommit(journal, workers.commit, clock)
         self.watcher = Watcher(clock, workers.poll, translate=translate, pace=pace)
+        self._lanes: dict[Hashable, asyncio.Semaphore] = collections.defaultdict(lambda: asyncio.Semaphore(LANE))
+
+    def lane(self, step: Step) -> contextlib.AbstractAsyncContextManager[Any]:
+        """Held while a worker does something for the step; first come, first served."""
+        return contextlib.nullcontext() if step.lane is None else self._lanes[step.lane]
 
     async def run(
         self,

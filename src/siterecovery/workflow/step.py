@@ -177,6 +177,9 @@ class Step:
     on_failure: OnFailure = OnFailure.ABORT
     barrier: bool = False
     """When its undo fails, nothing earlier is undone: better both stopped than two copies."""
+    lane: Hashable = None
+    """What its calls queue for when that is scarce, such as an array. Of all steps of one lane only a few have a worker at a time: those that queue
+    keep nobody else waiting."""
 
     @property
     def phase(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 from siterecovery.workflow.flow import Flow, for_each, sequence, together
 from siterecovery.workflow.journal import MemoryJournal, State
 from siterecovery.workflow.lease import Hold, Lease
-from siterecovery.workflow.runner import End, Result, Runner
+from siterecovery.workflow.runner import LANE, End, Result, Runner
 from siterecovery.workflow.step import Call, Fenced, OnFailure, Outcome, Refused, Step, Unsettled, Waiting
 from support.virtual import InlineWorkers, VirtualClock
 
@@ -249,3 +249,17 @@ def test_what_comes_late_is_settled_after_the_drain() -> None:
     asyncio.run(office.run(flow, drain=90))
     assert desk.story[-1] == "do settle"
     assert office.clock.monotonic() - before >= 90
+
+
+def test_a_full_lane_keeps_nobody_else_waiting() -> None:
+    """Steps that queue for one array have a few workers among them, in their order; a step of another lane, or of none, goes past them."""
+    desk, office = Desk(), Office()
+    crowd = [Told(desk, f"copy/{n}") for n in range(3 * LANE)]
+    for step in crowd:
+        step.lane = ("array", "a")
+    other, free = Told(desk, "other"), Told(desk, "free")
+    other.lane = ("array", "b")
+    asyncio.run(office.run(flow_of(together(*crowd, other, free))))
+    first = desk.story[: LANE + 2]
+    assert set(first) == {*(f"do copy/{n}" for n in range(LANE)), "do other", "do free"}
+    assert [told for told in desk.story if "copy" in told] == [f"do copy/{n}" for n in range(3 * LANE)]

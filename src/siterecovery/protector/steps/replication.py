@@ -211,6 +211,7 @@ class CopyOut(ProtectorStep):
         self.server_step = server_step
         self.manage_step = manage_step
         self.array_name = world.array_name(world.volume_index(volume), kind)
+        self.lane = ("array", world.target)
 
     def do(self, call: Call) -> Outcome:
         """NEW_OBJECTS: always to a new volume, named by the operation; what an earlier epoch has left here is never overwritten, and a late copy
@@ -302,6 +303,7 @@ class KeepSourceCopy(ProtectorStep):
     def __init__(self, world: World, name: str, volume: Volume) -> None:
         super().__init__(world, name)
         self.volume = volume
+        self.lane = ("array", world.source)
 
     def do(self, call: Call) -> Outcome:
         call.check()
