@@ -1,5 +1,6 @@
 """Calls of one service: what is repeated, how lists are read, which versions are asked for, how tokens are renewed."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,6 +9,7 @@ import requests
 
 from siterecovery.protector.clouds import request_id
 from siterecovery.protector.clouds.base import CinderVolume, Disk, ServerSpec
+from siterecovery.protector.clouds.rest import few
 from siterecovery.protector.clouds.retry import Pace
 from siterecovery.protector.clouds.session import http_session
 from siterecovery.protector.domain.errors import (
@@ -92,6 +94,19 @@ def test_a_list_whose_marker_vanished_is_read_again() -> None:
 
     found = clouds_on(FakeCloud({"GET /nova/servers/detail": answer})).tenant("s1", PROJECT).compute.servers()
     assert [server.id for server in found] == ["i1"]
+
+
+def test_a_few_are_asked_for_side_by_side() -> None:
+    """Three gets take as long as one; what is not there is left out, and more than a few are somebody else's business."""
+    together = threading.Barrier(3, timeout=10)
+
+    def find(id: str) -> str | None:
+        together.wait()
+        return None if id == "b" else id.upper()
+
+    assert few(["c", "b", "a", "a"], find) == ["A", "C"]
+    assert few(["a", "b", "c", "d"], find) is None
+    assert few(None, find) is None
 
 
 def test_few_ids_are_got_and_many_are_listed() -> None:
