@@ -58,9 +58,7 @@ def parsed(command: click.Command, words: list[str]) -> None:
         assert found is not None, f"there is no {words[0]} among {', '.join(command.commands)}"
         parsed(found, words[1:])
     elif not isinstance(command, click.Group):
-        command.make_context(
-            command.name, list(words), resilient_parsing=not words
-        )
+        command.make_context(command.name, list(words), resilient_parsing=not words)
 
 
 @spoken(of("pgctl"))
