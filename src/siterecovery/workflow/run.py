@@ -232,8 +232,8 @@ class Run:
         if isinstance(node, Step):
             await self._step(node, following)
         elif isinstance(node, Sequence):
-            for child, then in zip(node.nodes, (*map(begins_with, node.nodes[1:]), following), strict=True):
-                await self._node(child, then)
+            for place, child in enumerate(node.nodes, start=1):
+                await self._node(child, begins_with(node.nodes[place]) if place < len(node.nodes) else following)
         elif isinstance(node, Together):
             await self._together(node, self._node)
         else:

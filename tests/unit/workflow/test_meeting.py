@@ -43,7 +43,7 @@ def test_what_a_refused_write_announced_is_not_said(desk: Desk, office: Office) 
 
 def test_two_steps_share_one_commit(desk: Desk, office: Office) -> None:
     """That a step is done and that the next one begins is one write, also across the borders of sequences and items."""
-    body = sequence(Told(desk, "a"), sequence(Told(desk, "b"), Told(desk, "c")), attempt(Told(desk, "d")))
+    body = sequence(Told(desk, "a"), sequence(Told(desk, "b"), Told(desk, "c")), attempt(Told(desk, "d")), sequence())
     run_virtually(office.run(Flow("f", body, ())))
     said = [[f"{entry.step} {entry.state}" for entry in write.entries] for write in office.writes]
     assert said == [
