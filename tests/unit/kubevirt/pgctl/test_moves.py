@@ -192,12 +192,21 @@ def test_refused_credentials_are_exit_code_3(ground):
     assert "credentials" in result.stderr
 
 
+@pytest.fixture
+def terminal():
+    """As in a terminal: who starts tests in a shell's background has them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("more", [("--wait",), ("--transcript", "crd")])
-def test_ctrl_c_ends_the_waiting_only(ground, more):
+def test_ctrl_c_ends_the_waiting_only(ground, terminal, more):
     """Who stops waiting is told that the failover goes on and how to watch it again; nothing is deleted."""
 
     ground.meanwhile(ground.says(BEGUN), lambda: signal.raise_signal(signal.SIGINT))
     result = ground.run("failover", "pg-a", "--to", "cluster2", *more)
     assert result.exit_code != 0
+    assert "is not over" not in result.output
     assert "goes on: pgctl operations watch failover-pg-a-1730404800 --namespace site-recovery" in result.stderr
     assert len(ground.made()) == 1
