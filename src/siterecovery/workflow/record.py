@@ -68,11 +68,11 @@ class Record:
 
     def unsay(self, step: str) -> None:
         """The journal refused the write which said that this step begins."""
-        phase = self._of_step.get(step)
-        if self._states.get(step) is not State.STARTED or phase is None:
+        if self._states.get(step) is not State.STARTED:
             return
         self._states[step] = None
-        if not any(self._states.get(other) is State.STARTED for other, of in self._of_step.items() if of == phase):
+        phase = self._of_step.get(step)
+        if phase is not None and not any(self._states.get(other) is State.STARTED for other, of in self._of_step.items() if of == phase):
             self._running.pop(phase, None)
 
     def _give_up(self, steps: list[str]) -> bool:
