@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import itertools
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -241,27 +243,35 @@ def test_a_take_over_while_the_first_owner_still_writes(owned: SqlStore, raw: sa
     other = open_again()
     accepted: list[str] = []
     refused: list[str] = []
-    go = threading.Event()
+    go, enough = threading.Event(), threading.Event()
 
     def first() -> None:
-        for n in range(400):
-            (answer,) = owned.journal.commit([write("o1", 1, f"first/{n:03}")])
-            (accepted if answer is None else refused).append(f"first/{n:03}")
+        for n in itertools.count():
+            (answer,) = owned.journal.commit([write("o1", 1, f"first/{n:06}")])
+            (accepted if answer is None else refused).append(f"first/{n:06}")
             if n == 20:
                 go.set()
-            if len(refused) > 3:
+            if len(refused) > 3 or enough.is_set():
                 return
 
     writer = threading.Thread(target=first)
     writer.start()
     assert go.wait(30)
+    deadline = time.monotonic() + 60
     epoch = 0
-    while not epoch:  # the first owner does not renew; its lease is made to run out again until the claim is through
-        expire(raw)
-        epoch = next((lease.epoch for lease in other.leases.claim("other", 10) if lease.operation == "o1"), 0)
-    seen_by_the_second = list(other.journal.load("o1"))
-    assert other.journal.commit([write("o1", epoch, "second")]) == [None]
-    writer.join(60)
+    try:
+        while (
+            not epoch and time.monotonic() < deadline
+        ):  # the first owner does not renew; its lease is made to run out until the claim is through
+            expire(raw)
+            epoch = next((lease.epoch for lease in other.leases.claim("other", 10) if lease.operation == "o1"), 0)
+        seen_by_the_second = list(other.journal.load("o1"))
+        taken = other.journal.commit([write("o1", epoch, "second")])
+        writer.join(5)  # its next writes are refused, so that it ends by itself
+    finally:
+        enough.set()
+        writer.join()
+    assert taken == [None]
     assert refused
     assert list(owned.journal.load("o1")) == [*accepted, "second"]
     assert seen_by_the_second == accepted, "nothing of the first owner's arrived after the claim"
