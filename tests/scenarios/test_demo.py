@@ -12,76 +12,20 @@ from pathlib import Path
 import pytest
 
 from sandbox.stack import post
-from support.site_pair import wait_for
+from support.playing import Playing, environment, left
 
 ROOT = Path(__file__).parents[2]
+SANDBOX = Path(sys.executable).with_name("sandbox")
 PATIENCE = 900
 
 pytestmark = pytest.mark.timeout(PATIENCE + 60)
 
 
-def environment(state: Path) -> dict[str, str]:
-    """The caller's own, without what `make test` or a cloud would add to it; the demo plays below `state`."""
-    unwanted = re.compile("MAKE.*|MFLAGS|OS_.*|SANDBOX_.*")
-    kept = {key: value for key, value in os.environ.items() if not unwanted.fullmatch(key)}
-    return {**kept, "SANDBOX_STATE": str(state)}
-
-
-def left(state: Path) -> list[str]:
-    """The command lines of living processes that have anything to do with a directory."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:  # it ended while we looked
-            continue
-        if str(state) in line:
-            found.append(line)
-    return found
-
-
-def hears_ctrl_c() -> None:
-    """As in a terminal: who starts tests in a shell's background hands an ignored SIGINT down to all that they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-class Playing:
-    """A demo under way, its output in a file."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state / "demo"
-        self.output = state / "output.txt"
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [Path(sys.executable).with_name("sandbox"), "demo"],
-                env=environment(state),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=hears_ctrl_c,
-            )
-
-    def until(self, text: str) -> None:
-        def there() -> bool:
-            assert self.process.poll() is None, self.said
-            return text in self.said
-
-        wait_for(text, 300, there)
-
-    @property
-    def said(self) -> str:
-        return self.output.read_text()
-
-
 @pytest.fixture
 def playing(tmp_path: Path) -> Iterator[Playing]:
-    made = Playing(tmp_path)
-    try:
-        yield made
-    finally:
-        if made.process.poll() is None:
-            made.process.terminate()
-            made.process.wait(60)
+    made = Playing(tmp_path, [SANDBOX, "demo"], environment("SANDBOX_STATE", tmp_path))
+    yield made
+    made.end()
 
 
 def test_the_readmes_first_command_shows_a_disaster_survived(tmp_path: Path) -> None:
@@ -91,7 +35,13 @@ def test_the_readmes_first_command_shows_a_disaster_survived(tmp_path: Path) -> 
     command = block[1].splitlines()[0].partition("#")[0].strip()
     assert command == "make demo"
     done = subprocess.run(
-        command, shell=True, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=PATIENCE
+        command,
+        shell=True,
+        cwd=ROOT,
+        env=environment("SANDBOX_STATE", tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^(\d+) of \1 comparisons held", done.stdout, re.MULTILINE)
@@ -140,7 +90,7 @@ def test_a_second_demo_waits_its_turn(playing: Playing) -> None:
     """While one plays in a directory another one there ends with 1 and a sentence, and disturbs nothing."""
     playing.until("$ openstack --os-cloud site-a server list")
     second = subprocess.run(
-        [Path(sys.executable).with_name("sandbox"), "demo", "--state", playing.state],
+        [SANDBOX, "demo", "--state", playing.state],
         capture_output=True,
         text=True,
         timeout=60,

@@ -72,7 +72,9 @@ class Record:
             return
         self._states[step] = None
         phase = self._of_step.get(step)
-        if phase is not None and not any(self._states.get(other) is State.STARTED for other, of in self._of_step.items() if of == phase):
+        if phase is not None and not any(
+            self._states.get(other) is State.STARTED for other, of in self._of_step.items() if of == phase
+        ):
             self._running.pop(phase, None)
 
     def _give_up(self, steps: list[str]) -> bool:

@@ -1,21 +1,12 @@
-"""What these tests need around a person's commands: a clean environment, and a look for processes that stayed."""
+"""A person's shell in the state directory, and what the commands typed there print."""
 
-import os
 import pathlib
-import re
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).parents[3]
 SANDBOX = pathlib.Path(sys.executable).with_name("sandbox")
 PATIENCE = 600
-
-
-def environment(state: pathlib.Path) -> dict[str, str]:
-    """The caller's own, without what `make` or another cluster would add to it; the sandbox works in `state`."""
-    unwanted = re.compile("MAKE.*|MFLAGS|KUBECONFIG|PGCTL.*|SANDBOX_.*")
-    kept = {key: value for key, value in os.environ.items() if not unwanted.fullmatch(key)}
-    return {**kept, "SANDBOX_KUBERNETES": str(state)}
 
 
 def sandbox(*arguments: str) -> str:
@@ -48,16 +39,3 @@ def ended(child: "subprocess.Popen[str]", command: str, code: int = 0) -> str:
         printed, _ = child.communicate()
     assert child.returncode == code, f"{command}: {child.returncode}\n{printed}"
     return printed
-
-
-def left(state: pathlib.Path) -> list[str]:
-    """Command lines of living processes that have anything to do with a directory."""
-    found = []
-    for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:  # it ended while we looked
-            continue
-        if str(state) in line:
-            found.append(line)
-    return found

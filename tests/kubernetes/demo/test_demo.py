@@ -9,56 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from kubernetes.demo.shell import PATIENCE, ROOT, SANDBOX, environment, left
-from sandbox.kubernetes.client import wait_until
+from kubernetes.demo.shell import PATIENCE, ROOT, SANDBOX
 from sandbox.kubernetes.detached import Detached
 from sandbox.stack import post
+from support.playing import Playing, environment, left
 
 PATIENT = pytest.mark.timeout(PATIENCE + 60)
 
 
-def hears_ctrl_c() -> None:
-    """As in a terminal: who starts tests in a shell's background hands an ignored SIGINT down to all that they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-class Playing:
-    """A demo under way, its output in a file."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state / "demo"
-        self.output = state / "output.txt"
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [SANDBOX, "kubernetes", "demo"],
-                env=environment(state),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=hears_ctrl_c,
-            )
-
-    def until(self, text: str) -> None:
-        def there() -> bool:
-            assert self.process.poll() is None, self.said
-            return text in self.said
-
-        wait_until(text, 300, there)
-
-    @property
-    def said(self) -> str:
-        return self.output.read_text()
-
-
 @pytest.fixture
 def playing(tmp_path: Path) -> Iterator[Playing]:
-    made = Playing(tmp_path)
-    try:
-        yield made
-    finally:
-        if made.process.poll() is None:
-            made.process.terminate()
-            made.process.wait(60)
+    made = Playing(tmp_path, [SANDBOX, "kubernetes", "demo"], environment("SANDBOX_KUBERNETES", tmp_path))
+    yield made
+    made.end()
 
 
 @PATIENT
@@ -66,7 +29,12 @@ def test_the_readmes_command_shows_a_cluster_lost_and_back(tmp_path: Path) -> No
     """It ends with 0 after every comparison held, plays the documented commands with their documented outcome, and leaves no process."""
     (command,) = re.findall(r"^(make demo-kubernetes) ", (ROOT / "README.md").read_text(), re.MULTILINE)
     done = subprocess.run(
-        command.split(), cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=PATIENCE
+        command.split(),
+        cwd=ROOT,
+        env=environment("SANDBOX_KUBERNETES", tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^(\d+) of \1 comparisons held", done.stdout, re.MULTILINE)

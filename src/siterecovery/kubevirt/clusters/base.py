@@ -177,3 +177,12 @@ class Cluster(Protocol):
 
 def sentences(errors: Sequence[ClusterError]) -> str:
     return "; ".join(str(error) for error in errors)
+
+
+async def delete_seen(cluster: Cluster, resource: Resource, obj: Object) -> None:
+    """That very object (by its uid), and no successor of its name. No error when it is gone."""
+    metadata = obj["metadata"]
+    try:
+        await cluster.delete(resource, metadata["name"], metadata.get("namespace"), uid=metadata["uid"])
+    except (NotFound, Conflict):
+        return  # gone, or not the one that was seen

@@ -136,19 +136,11 @@ async def delete_objects(world: World) -> None:
     """VMs, claims, volumes: each kind when the one before is gone, since it is in use until then. Unsettled while one is still going."""
     for resource in (VIRTUAL_MACHINES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES):
         for item in await made(world, resource):
-            await _delete(world.target, resource, item)
+            await base.delete_seen(world.target, resource, item)
         left = await made(world, resource)
         if left:
             names = ", ".join(item["metadata"]["name"] for item in left[:5])
             raise Unsettled(f"{resource.kind} {names} of the test are still being removed on {world.move.target}")
-
-
-async def _delete(cluster: base.Cluster, resource: Resource, obj: Object) -> None:
-    metadata = obj["metadata"]
-    try:
-        await cluster.delete(resource, metadata["name"], metadata.get("namespace"), uid=metadata["uid"])
-    except (base.NotFound, base.Conflict):
-        return  # gone, or not the one that was seen
 
 
 @dataclasses.dataclass(frozen=True)

@@ -90,18 +90,10 @@ async def remove(world: ProtectionWorld, call: Call) -> None:
             raise Refused(f"{world.work.machine} still uses {', '.join(sorted(used))}: nothing is taken from under it")
         for item in found:
             call.check()
-            await _delete(world.primary, resource, item)
+            await base.delete_seen(world.primary, resource, item)
         if left := await made(world, resource, request):
             names_left = ", ".join(item["metadata"]["name"] for item in left[:5])
             raise Unsettled(f"{resource.kind} {names_left} are still being removed on {world.work.primary}")
-
-
-async def _delete(cluster: base.Cluster, resource: Resource, obj: Object) -> None:
-    metadata = obj["metadata"]
-    try:
-        await cluster.delete(resource, metadata["name"], metadata.get("namespace"), uid=metadata["uid"])
-    except (base.NotFound, base.Conflict):
-        return  # gone, or not the one that was seen
 
 
 class SwitchClaims(ProtectionStep):
