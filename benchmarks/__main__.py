@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import failover, table
 from benchmarks.failover import Measured
-from benchmarks.sequential import Script
+from benchmarks.sequential import Needed, Script
 from benchmarks.stage import Stage, staged
 from sandbox.latency import Latency
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     latency = SHORT if given.short else PROFILE
     rows: list[Measured] = []
-    scripts: dict[int, float] = {}
+    scripts: dict[int, Needed] = {}
     for vms in sorted(int(size) for size in given.sizes.split(",")):
         with tempfile.TemporaryDirectory(prefix="bench-") as state, staged(Path(state)) as stage:
             row = failover.run(stage, vms, given.volumes, latency, cold=given.cold)
@@ -51,24 +51,28 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _script(stage: Stage, vms: int, volumes: int, latency: Latency) -> float:
+def _script(stage: Stage, vms: int, volumes: int, latency: Latency) -> Needed:
     """In the same world, on machines of its own."""
     stage.set_latency(Latency(boot=0, start=0, stop=0, delete=0, volume=0, manage=0, transfer=0))
     script = Script(stage, stage.make_machines(vms, volumes, prefix="seq"))
     script.prepare()
     stage.set_latency(latency)
-    seconds = script.move()
-    print(f"{vms} VMs with the sequential script: {seconds:.1f} s", flush=True)
-    return seconds
+    needed = script.move()
+    cpu = 1000 * needed.cpu / vms
+    print(f"{vms} VMs with the sequential script: {needed.wall:.1f} s, {cpu:.0f} ms CPU per VM", flush=True)
+    return needed
 
 
-def _beside(rows: Sequence[Measured], scripts: dict[int, float]) -> dict[int, str]:
-    """Measured, or (`≈`) extrapolated from the longest measured run: one VM after the other, so in proportion."""
+def _beside(rows: Sequence[Measured], scripts: dict[int, Needed]) -> dict[int, tuple[str, str]]:
+    """Seconds, and milliseconds of CPU per VM: measured, or (`≈`) extrapolated from the longest run: one VM after the other, so in proportion."""
     if not scripts:
         return {}
     longest = max(scripts)
+    wall, cpu = scripts[longest].wall / longest, 1000 * scripts[longest].cpu / longest
     return {
-        row.vms: f"{scripts[row.vms]:.0f}" if row.vms in scripts else f"≈ {scripts[longest] / longest * row.vms:,.0f}"
+        row.vms: (f"{scripts[row.vms].wall:.0f}", f"{1000 * scripts[row.vms].cpu / row.vms:.0f}")
+        if row.vms in scripts
+        else (f"≈ {wall * row.vms:,.0f}", f"≈ {cpu:.0f}")
         for row in rows
     }
 

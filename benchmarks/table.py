@@ -17,6 +17,7 @@ HEAD = (
     "script s",
     "CPU ms/VM",
     "of it API",
+    "script CPU",
     "calls/VM",
     "engine MB",
     "simulator CPU s",
@@ -44,23 +45,24 @@ def details(row: Measured) -> str:
     return f"{parts}\n{phases}\n{calls}"
 
 
-def text(rows: Sequence[Measured], scripts: Mapping[int, str], latency: Latency) -> str:
-    """`scripts`: what the sequential script needed, by size."""
-    body = [_cells(row, scripts.get(row.vms, "–")) for row in rows]
+def text(rows: Sequence[Measured], scripts: Mapping[int, tuple[str, str]], latency: Latency) -> str:
+    """`scripts`: what the sequential script needed, by size: seconds, and milliseconds of CPU per VM."""
+    body = [_cells(row, scripts.get(row.vms, ("–", "–"))) for row in rows]
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---:|" * len(HEAD)]
     lines += ["| " + " | ".join(cells) + " |" for cells in body]
     return "\n".join([_where(latency), "", *lines])
 
 
-def _cells(row: Measured, script: str) -> list[str]:
+def _cells(row: Measured, script: tuple[str, str]) -> list[str]:
     return [
         f"{row.vms:,}",
         f"{row.wall:.1f}",
         f"{row.bound.total:.1f}",
         f"{row.overhead:.2f}",
-        script,
+        script[0],
         f"{row.cpu_per_vm:.0f}",
         f"{1000 * row.api_cpu / row.vms:.0f}",
+        script[1],
         f"{row.calls / row.vms:.1f}",
         f"{row.engine_peak:.0f}",
         f"{row.world_cpu:.1f}",

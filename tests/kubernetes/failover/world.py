@@ -7,8 +7,8 @@ import sys
 import uuid
 
 from kubernetes.groups.world import HOME, Group, clean, make
-from sandbox.kubernetes.client import ApiError, wait_until
 from support.kubernetes import machines
+from support.kubernetes.watched import Watched
 
 PROGRAM = "from siterecovery.kubevirt.processes.failover_controller import main; raise SystemExit(main())"
 FAILOVERS = "/apis/siterecovery.trilio.io/v1alpha1/namespaces/{}/failovers"
@@ -42,54 +42,19 @@ class FailoverController:
         self.stop(signal.SIGKILL)
 
 
-class Failover:
+class Failover(Watched):
     """One Failover, as people see it."""
 
     def __init__(self, plane, namespace, group, target, **spec):
-        self.plane, self.namespace, self.group = plane, namespace, group
-        self.name = f"failover-{group}-{uuid.uuid4().hex[:8]}"
-        self.path = f"{FAILOVERS.format(namespace)}/{self.name}"
-        self.wire = {
+        name = f"failover-{group}-{uuid.uuid4().hex[:8]}"
+        wire = {
             "apiVersion": "siterecovery.trilio.io/v1alpha1",
             "kind": "Failover",
-            "metadata": {"name": self.name, "namespace": namespace},
+            "metadata": {"name": name, "namespace": namespace},
             "spec": {"protectionGroup": group, "targetCluster": target} | spec,
         }
-
-    def create(self):
-        self.plane.api.create(self.wire)
-        return self
-
-    def get(self):
-        return machines.look(self.plane.api, self.path)
-
-    @property
-    def status(self):
-        return self.get().get("status") or {}
-
-    @property
-    def phase(self):
-        return self.status.get("phase")
-
-    @property
-    def message(self):
-        return self.status.get("message") or ""
-
-    def states(self):
-        return {row["name"]: row["state"] for row in self.status.get("steps") or []}
-
-    def until(self, what, ask, seconds=90.0):
-        try:
-            return wait_until(f"{self.name}: {what}", seconds, ask)
-        except Exception as error:
-            raise AssertionError(f"{error}; it is {self._seen()}") from error
-
-    def _seen(self):
-        """Its status, or why nobody can tell it."""
-        try:
-            return self.status
-        except (ApiError, OSError) as error:
-            return error
+        super().__init__(plane.api, f"{FAILOVERS.format(namespace)}/{name}", wire)
+        self.plane, self.namespace, self.group = plane, namespace, group
 
     def until_begun(self, step, seconds=60.0):
         self.until(f"{step} begun", lambda: step in self.states(), seconds)

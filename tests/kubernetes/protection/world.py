@@ -1,6 +1,5 @@
 """VMs with plain claims on real clusters, DRBD Operators over them, and what their tests ask for."""
 
-import json
 import os
 import pathlib
 import subprocess
@@ -10,8 +9,8 @@ import yaml
 
 from kubernetes.failover.world import Failover
 from kubernetes.groups.world import make
-from sandbox.kubernetes.client import wait_until
 from support.kubernetes import machines
+from support.kubernetes.watched import Watched
 
 OURS = "/apis/siterecovery.trilio.io/v1alpha1"
 TIMES = 1.0
@@ -134,51 +133,22 @@ def run_pgctl(planes, namespace, folder: pathlib.Path, *arguments):
     return done.stdout
 
 
-class Request:
+class Request(Watched):
     """One ProtectionRequest, as people see it."""
 
     def __init__(self, yard, machine, policy, name, **spec):
-        self.yard, self.name = yard, name
-        self.api = yard.planes.quorum.api
-        self.path = f"{OURS}/namespaces/{yard.namespace}/protectionrequests/{name}"
-        self.wire = {
+        wire = {
             "apiVersion": "siterecovery.trilio.io/v1alpha1",
             "kind": "ProtectionRequest",
             "metadata": {"name": name, "namespace": yard.namespace},
             "spec": {"virtualMachine": machine, "policy": policy} | spec,
         }
-
-    def create(self):
-        self.api.create(self.wire)
-        return self
+        super().__init__(yard.planes.quorum.api, f"{OURS}/namespaces/{yard.namespace}/protectionrequests/{name}", wire)
+        self.yard = yard
 
     def want(self, state):
         self.api.merge(self.path, {"spec": {"desiredState": state}})
         return self
-
-    def get(self):
-        return machines.look(self.api, self.path)
-
-    @property
-    def status(self):
-        return self.get().get("status") or {}
-
-    @property
-    def phase(self):
-        return self.status.get("phase")
-
-    @property
-    def message(self):
-        return self.status.get("message") or ""
-
-    def states(self):
-        return {row["name"]: row["state"] for row in self.status.get("steps") or []}
-
-    def until(self, what, ask, seconds=60.0):
-        try:
-            return wait_until(f"{self.name}: {what}", seconds, ask)
-        except Exception as error:
-            raise AssertionError(f"{error}; it is {json.dumps(self.status, indent=1)[-4000:]}") from error
 
     def reached(self, phase, seconds=90.0):
         self.until(phase, lambda: self.phase == phase, seconds)

@@ -1,7 +1,6 @@
 """`protector-engine`: runs operations. SIGTERM hands over what is under way; SIGKILL costs the next engine a look, nothing else."""
 
 import asyncio
-import gc
 import logging
 import signal
 from collections.abc import Sequence
@@ -15,8 +14,6 @@ from siterecovery.workflow.workers import ThreadWorkers
 
 LOG = logging.getLogger(__name__)
 NAME = "protector-engine"
-_COLLECTION = (10_000, 20, 50)
-"""A move makes many objects that live for seconds and hardly any rings of them: rarer collections cost a megabyte and save a twentieth of the CPU."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,8 +24,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def work(found: Settings) -> None:
     parts = wiring.make_parts(found)
     workers = ThreadWorkers(found.engine.threads)
-    gc.freeze()  # what the programs are made of stays: no collection looks at it again
-    gc.set_threshold(*_COLLECTION)
     try:
         asyncio.run(run(parts, workers))
     finally:
