@@ -5,27 +5,28 @@ from pathlib import Path
 
 import pytest
 
-from kubernetes.chart.installation import Installation, Shell
 from kubernetes.failover.world import Stage
+from sandbox.kubernetes.installation import Installation
 from sandbox.kubernetes.world import World
+from support.kubernetes.shell import Shell
 
 
 @pytest.fixture(scope="package")
 def installation(planes: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    made = Installation(planes, tmp_path_factory.mktemp("chart"))
+    made = Installation(planes, planes.storage.linstor, tmp_path_factory.mktemp("chart"))
     made.install()
     yield made
     made.uninstall()
 
 
 @pytest.fixture
-def stage(installation: Installation, namespace: str) -> Iterator[Stage]:
+def stage(planes: World, installation: Installation, namespace: str) -> Iterator[Stage]:
     """Groups of VMs on cluster1, with replicated disks."""
-    yield Stage(installation.planes, namespace)
-    for cluster in installation.planes.clusters:
+    yield Stage(planes, namespace)
+    for cluster in planes.clusters:
         cluster.agent.reset()
 
 
 @pytest.fixture
-def shell(installation: Installation, namespace: str, tmp_path: Path) -> Shell:
-    return Shell(installation.planes, namespace, tmp_path)
+def shell(planes: World, installation: Installation, namespace: str, tmp_path: Path) -> Shell:
+    return Shell(list(planes), namespace, tmp_path)

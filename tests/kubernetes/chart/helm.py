@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from sandbox.kubernetes import binaries
-from sandbox.kubernetes.access import Access, run
+from sandbox.kubernetes.access import run
 
 ROOT = pathlib.Path(__file__).parents[3]
 CHART = ROOT / "deploy" / "helm" / "site-recovery"
@@ -56,26 +56,6 @@ def _pairs(rules: list[Object]) -> Iterator[tuple[str, str, str]]:
             for resource in rule["resources"]:
                 for verb in rule["verbs"]:
                     yield group, resource, verb
-
-
-class Release:
-    """On one cluster, in the documented namespace."""
-
-    NAMESPACE = "site-recovery"
-
-    def __init__(self, plane: Access) -> None:
-        self.plane = plane
-
-    def install(self, *settings: str) -> None:
-        """Also over definitions that somebody has applied by hand."""
-        flags = ["--create-namespace", "--take-ownership", "--wait", "--timeout", "120s"]
-        self._helm("upgrade", "--install", "site-recovery", str(CHART), *flags, *settings)
-
-    def uninstall(self) -> None:
-        self._helm("uninstall", "site-recovery", "--wait", "--timeout", "60s")
-
-    def _helm(self, *arguments: str) -> None:
-        helm(*arguments, "-n", self.NAMESPACE, "--kubeconfig", str(self.plane.kubeconfig))
 
 
 def settings(**given: str) -> list[str]:

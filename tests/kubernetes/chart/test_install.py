@@ -7,25 +7,27 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kubernetes.chart.helm import Release
-from kubernetes.chart.installation import Installation, Shell, ended
 from kubernetes.failover.world import Stage, tainted
 from sandbox.kubernetes.client import wait_until
+from sandbox.kubernetes.desk import NAMESPACE
+from sandbox.kubernetes.installation import Installation
+from sandbox.kubernetes.world import World
+from support.kubernetes.shell import Shell, ended
 
 QUORUM = "kubectl --kubeconfig=quorum-cluster.kubeconfig"
 
 
-def complaints(installation: Installation) -> list[str]:
+def complaints(planes: World) -> list[str]:
     """Lines of the controllers' logs about missing rights. A namespace that an earlier test has left is forbidden to everybody."""
     found = []
-    for plane in installation.planes:
+    for plane in planes:
         for name in ("failover-controller", "protection-group-controller"):
-            log = plane.kubectl("logs", "-n", Release.NAMESPACE, "-l", f"app={name}", "--tail=-1")
+            log = plane.kubectl("logs", "-n", NAMESPACE, "-l", f"app={name}", "--tail=-1")
             found += [line for line in log.splitlines() if "forbidden" in line and "being terminated" not in line]
     return found
 
 
-def test_the_deployments_are_there(installation: Installation, shell: Shell) -> None:
+def test_the_deployments_are_there(shell: Shell) -> None:
     """The documented lines of the installation: both Deployments 1/1, Pods by label, logs, and pgctl status content."""
     rows = shell(f"{QUORUM} get deployment failover-controller -n site-recovery").splitlines()
     assert rows[0].split() == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"]
@@ -38,7 +40,7 @@ def test_the_deployments_are_there(installation: Installation, shell: Shell) -> 
     assert "FAILED" not in shell("pgctl clusters validate --namespace $NS")
 
 
-def test_scenario_1(installation: Installation, shell: Shell, stage: Stage) -> None:
+def test_scenario_1(planes: World, shell: Shell, stage: Stage) -> None:
     """A group moves with nothing but the chart's rights: the documented lines, the VMs on cluster2, no complaint in any log."""
     stage.group("pg-a")
 
@@ -62,13 +64,13 @@ def test_scenario_1(installation: Installation, shell: Shell, stage: Stage) -> N
     described = shell(f"{QUORUM} describe failover {name} -n $NS")
     assert "Succeeded" in described
     assert "stop_source" in shell(f"pgctl operations get {name} --namespace $NS")
-    assert complaints(installation) == []
+    assert complaints(planes) == []
 
 
-def test_scenario_2(installation: Installation, shell: Shell, stage: Stage) -> None:
+def test_scenario_2(planes: World, shell: Shell, stage: Stage) -> None:
     """The same group twice at once: the second names the holder of the Lease, and the first completes."""
     group = stage.group("pg-a")
-    for cluster in installation.planes.clusters:
+    for cluster in planes.clusters:
         cluster.agent.set(stop=6)
     first = shell.start("./intelligent-pg-failover-crd.sh pg-a --to-cluster2")
     group.until("being stopped", lambda: group.get()["spec"]["desiredState"] == "stopped")
@@ -88,9 +90,8 @@ def test_scenario_2(installation: Installation, shell: Shell, stage: Stage) -> N
 
 
 @pytest.fixture
-def quorum_lost(installation: Installation) -> Iterator[Callable[[], None]]:
+def quorum_lost(planes: World) -> Iterator[Callable[[], None]]:
     """Puts quorum taints on cluster2, which its agent puts back every five seconds until the test is over."""
-    planes = installation.planes
 
     def taints(keys: list[str] | None) -> None:
         for node in planes.cluster2.nodes:
@@ -105,9 +106,7 @@ def quorum_lost(installation: Installation) -> Iterator[Callable[[], None]]:
     wait_until("the end of the taints", 30, lambda: not tainted(planes.cluster2))
 
 
-def test_scenarios_3_and_4(
-    installation: Installation, shell: Shell, stage: Stage, quorum_lost: Callable[[], None]
-) -> None:
+def test_scenarios_3_and_4(planes: World, shell: Shell, stage: Stage, quorum_lost: Callable[[], None]) -> None:
     """With taints on cluster2 and pg-a running there, pg-b is refused with the documented words, and moves with --force."""
     stage.group("pg-a")
     stage.group("pg-b")
@@ -139,7 +138,7 @@ def test_scenarios_3_and_4(
         ["pg-a", "running", "running"],
         ["pg-b", "running", "running"],
     ]
-    assert complaints(installation) == []
+    assert complaints(planes) == []
 
 
 @contextlib.contextmanager
@@ -179,9 +178,9 @@ def test_scenario_5(shell: Shell, stage: Stage) -> None:
     assert [row for row in dict.fromkeys(seen) if row in down] == down
 
 
-def test_force_is_a_right_of_its_own(installation: Installation, shell: Shell, stage: Stage) -> None:
+def test_force_is_a_right_of_its_own(planes: World, shell: Shell, stage: Stage) -> None:
     """An operator may fail over, but force only with the ClusterRole site-recovery-force: by kubectl too."""
-    quorum, namespace = installation.planes.quorum, stage.namespace
+    quorum, namespace = planes.quorum, stage.namespace
     alice = quorum.user_kubeconfig("alice", ["siteops"])
     bind = ("create", "rolebinding", "-n", namespace, "--group=siteops")
     quorum.kubectl(*bind, "ops", "--clusterrole=site-recovery-operator")
@@ -198,21 +197,21 @@ def test_force_is_a_right_of_its_own(installation: Installation, shell: Shell, s
     wait_until("the Failover", 30, lambda: "created" in shell(f"{create} 2>&1 || true"))
 
 
-def test_an_upgrade_in_the_middle(installation: Installation, shell: Shell, stage: Stage) -> None:
+def test_an_upgrade_in_the_middle(planes: World, installation: Installation, shell: Shell, stage: Stage) -> None:
     """Helm replaces the controllers while a group is on its way: the new ones finish what the old ones began."""
     group = stage.group("pg-a")
-    for cluster in installation.planes.clusters:
+    for cluster in planes.clusters:
         cluster.agent.set(stop=8)
     moving = shell.start("pgctl failover pg-a --to cluster2 --wait --namespace $NS")
     group.until("being stopped", lambda: group.get()["spec"]["desiredState"] == "stopped")
 
-    installation.everywhere(podAnnotations__revision="second")
+    installation.upgrade({"podAnnotations.revision": "second"})
 
     assert "succeeded after" in ended(moving)
     assert [stage.running_on(vm) for vm in stage.disks] == [["cluster2"], ["cluster2"]]
 
 
-def test_a_drill(installation: Installation, shell: Shell, stage: Stage) -> None:
+def test_a_drill(planes: World, shell: Shell, stage: Stage) -> None:
     """`pgctl test` starts copies on cluster2 while the group runs on, and `pgctl cleanup` leaves nothing of them."""
     group = stage.group("pg-a", vms=1)
 
@@ -225,4 +224,4 @@ def test_a_drill(installation: Installation, shell: Shell, stage: Stage) -> None
     assert "succeeded after" in cleaned
     assert "No resources found" in shell("kubectl --kubeconfig=cluster2.kubeconfig get vmi -n $NS")
     assert group.state == "running"
-    assert complaints(installation) == []
+    assert complaints(planes) == []

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kubernetes.demo.shell import ROOT, ended, sandbox, terminal, typed
+from kubernetes.demo.shell import ROOT, sandbox, terminal, typed
 from sandbox.kubernetes.agent.client import AgentControl
 from sandbox.kubernetes.client import wait_until
 from sandbox.kubernetes.detached import Detached
+from support.kubernetes.shell import ended
 from support.playing import left
 
 VMS = ("shop-db", "shop-web", "wiki-db", "wiki-web")

@@ -100,6 +100,9 @@ def test_a_frozen_server_is_a_time_out(ready_light_planes, play, light_namespace
                 await cluster.find(PROTECTION_GROUPS, "pg-a", light_namespace)
         finally:
             ready_light_planes.cluster1.apiserver.thaw()
+        await (
+            cluster.server_time()
+        )  # it answers again; the connection that was given up gets its server's goodbye meanwhile
         nobody = ClusterClient("gone", from_text(EMPTY, "nowhere"))
         try:
             with pytest.raises(base.Unreachable, match=r"^gone: "):

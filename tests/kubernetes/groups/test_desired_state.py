@@ -22,6 +22,7 @@ def test_a_group_stops_and_starts_as_documented(controllers, group, tmp_path):
     with seen.open("w") as out:
         watch = subprocess.Popen([*command, "-n", group.namespace, "-w"], stdout=out)
     try:
+        group.until("the watch", lambda: "running   running" in seen.read_text())
         group.want("stopped").until_state("stopped")
         assert instances(group.plane, group.namespace) == []
         group.want("running").until_state("running")

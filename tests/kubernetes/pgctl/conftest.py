@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kubernetes.pgctl.ground import ROOT, Ground, PlayedController, until
+from kubernetes.pgctl.ground import Ground, PlayedController, until
 from sandbox.kubernetes.light import LightPlanes
+from support.kubernetes.shell import ROOT
 
 
 @pytest.fixture(scope="session")

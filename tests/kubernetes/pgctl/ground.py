@@ -4,24 +4,17 @@ What the played controller does to objects is what the real one promises: Lease,
 So these tests hold what is printed, not what is done."""
 
 import datetime
-import os
 import pathlib
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
-
-import yaml
 
 from sandbox.kubernetes.client import Conflict, wait_until
 from sandbox.kubernetes.light import LightPlanes
 from sandbox.kubernetes.plane import Plane
 from sandbox.processes import ProcessError
 from siterecovery.kubevirt.domain import refusals
+from support.kubernetes.shell import Shell
 
-ROOT = pathlib.Path(__file__).parents[3]
-SCRIPTS = ROOT / "deploy" / "scripts"
-SECONDS = 60
 API = "siterecovery.trilio.io/v1alpha1"
 CHECKS = ("acquire_lock", "locate_virtual_machines", "check_split_brain", "check_concurrent_safety")
 STEPS = (*CHECKS, "check_replication", "stop_source", "raise_epoch", "start_target", "verify_target", "release_lock")
@@ -35,56 +28,9 @@ class Ground:
     """Three planes, one namespace, a configuration for pgctl, and a folder with the kubeconfig files the documents name."""
 
     def __init__(self, planes: LightPlanes, namespace: str, folder: pathlib.Path) -> None:
-        self.planes, self.namespace, self.folder = planes, namespace, folder
+        self.planes, self.namespace = planes, namespace
         self.by_name = {plane.name: plane for plane in planes}
-        self.config = folder / "config.yaml"
-        contexts = {
-            role: {"cluster": plane.name, "kubeconfig": str(plane.kubeconfig)}
-            for role, plane in zip(("primary", "dr", "quorum"), planes, strict=True)
-        }
-        contexts["dr"]["aliases"] = ["dr-cluster"]  # type: ignore[assignment]
-        whole = {"namespace": namespace, "controllerNamespace": namespace, "contexts": contexts}
-        self.config.write_text(yaml.safe_dump(whole))
-        files = {"cluster1": "cluster1", "cluster2": "cluster2", "dr-cluster": "cluster2", "quorum-cluster": "quorum"}
-        for file, plane in files.items():
-            (folder / f"{file}.kubeconfig").write_bytes(self.by_name[plane].kubeconfig.read_bytes())
-        for script in SCRIPTS.glob("*.sh"):
-            (folder / script.name).symlink_to(script)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """As after `source env`: programs on the path, kubectl at the primary cluster, a language that has no say in the output."""
-        kubectl = self.planes.cluster1.programs["kubectl"].parent
-        path = os.pathsep.join([str(pathlib.Path(sys.executable).parent), str(kubectl), os.environ["PATH"]])
-        return {
-            "PATH": path,
-            "HOME": str(self.folder),
-            "PGCTL_CONFIG": str(self.config),
-            "KUBECONFIG": str(self.folder / "cluster1.kubeconfig"),
-            "LC_ALL": "C",
-        }
-
-    def start(self, *command: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-        )
-
-    def shell(self, line: str, code: int = 0) -> str:
-        """What a command line prints, with standard error among it; its exit code is compared."""
-        child = self.start("bash", "-c", line)
-        try:
-            printed, _ = child.communicate(timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            printed, _ = child.communicate()
-        assert child.returncode == code, f"{line}: {child.returncode}\n{printed}"
-        return printed
+        self.shell = Shell(list(planes), namespace, folder, controllerNamespace=namespace)
 
     def path(self, plural: str, name: str = "") -> str:
         return f"/apis/{API}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")

@@ -12,17 +12,12 @@ def jsonpath(group: str, kubeconfig: str = "") -> str:
     return f"kubectl {chosen}get protectiongroup {group} -n $NS -o jsonpath='{{.status.currentState}}'"
 
 
-def run(ground: Ground, line: str, code: int = 0) -> str:
-    """A documented line, with this test's namespace for the documented one."""
-    return ground.shell(line.replace("$NS", ground.namespace), code)
-
-
 def test_scenario_1_a_failover_there(ground: Ground, controller: PlayedController) -> None:
     """Every command of the baseline prints what is documented, from `running` at home to the finished row of the list."""
     ground.group("pg-a")
 
-    assert run(ground, jsonpath("pg-a")) == "running"
-    printed = run(ground, "./intelligent-pg-failover-crd.sh pg-a --to-cluster2")
+    assert ground.shell(jsonpath("pg-a")) == "running"
+    printed = ground.shell("./intelligent-pg-failover-crd.sh pg-a --to-cluster2")
     name = NAME.search(printed)[0]  # type: ignore[index]
     assert printed.splitlines() == [
         "[INFO] Validating authentication...",
@@ -33,8 +28,8 @@ def test_scenario_1_a_failover_there(ground: Ground, controller: PlayedControlle
         "[INFO] Phase: Succeeded",
         "[SUCCESS] Failover of pg-a to cluster2 completed successfully",
     ]
-    assert run(ground, jsonpath("pg-a", "dr-cluster.kubeconfig")) == "running"
-    table = run(ground, "pgctl operations list --namespace $NS --protection-group pg-a").splitlines()
+    assert ground.shell(jsonpath("pg-a", "dr-cluster.kubeconfig")) == "running"
+    table = ground.shell("pgctl operations list --namespace $NS --protection-group pg-a").splitlines()
     assert table[0].split() == ["NAME", "PROTECTION-GROUP", "TARGET", "PHASE", "AGE"]
     assert table[1].split()[:4] == [name, "pg-a", "cluster2", "Succeeded"]
     assert len(table) == 2
@@ -44,11 +39,11 @@ def test_scenario_2_the_same_group_twice(ground: Ground, controller: PlayedContr
     """The second of two failovers of one group names the holder of the lock; the first completes."""
     ground.group("pg-a")
     gate = controller.hold("pg-a")
-    first = ground.start("./intelligent-pg-failover-crd.sh", "pg-a", "--to-cluster2")
+    first = ground.shell.start("./intelligent-pg-failover-crd.sh pg-a --to-cluster2")
     until("the first under way", lambda: ground.state(ground.planes.cluster2, "pg-a") == "mixed")
 
-    second = run(ground, "./intelligent-pg-failover-crd.sh pg-a --to-cluster2", code=4)
-    lease = run(ground, "kubectl --kubeconfig=quorum-cluster.kubeconfig get lease failover-lock-pg-a -n $NS -o yaml")
+    second = ground.shell("./intelligent-pg-failover-crd.sh pg-a --to-cluster2", code=4)
+    lease = ground.shell("kubectl --kubeconfig=quorum-cluster.kubeconfig get lease failover-lock-pg-a -n $NS -o yaml")
     gate.set()
     told, _ = first.communicate(timeout=60)
 
@@ -67,10 +62,10 @@ def test_scenario_3_another_group_to_the_same_target(ground: Ground, controller:
     ground.group("pg-a")
     ground.group("pg-b")
     gate = controller.hold("pg-a")
-    first = ground.start("./intelligent-pg-failover.sh", "pg-a", "--to-cluster2")
+    first = ground.shell.start("./intelligent-pg-failover.sh pg-a --to-cluster2")
     until("pg-a starting there", lambda: ground.state(ground.planes.cluster2, "pg-a") == "mixed")
 
-    second = run(ground, "./intelligent-pg-failover.sh pg-b --to-cluster2", code=5)
+    second = ground.shell("./intelligent-pg-failover.sh pg-b --to-cluster2", code=5)
     gate.set()
     told, _ = first.communicate(timeout=60)
 
@@ -82,7 +77,7 @@ def test_scenario_3_another_group_to_the_same_target(ground: Ground, controller:
         "To override this safety check, use --force flag (NOT RECOMMENDED)",
         "[ERROR] Failover aborted",
     ]
-    assert run(ground, jsonpath("pg-b")) == "running"
+    assert ground.shell(jsonpath("pg-b")) == "running"
     assert told.splitlines() == [
         "[INFO] Phase: Running",
         "[INFO] Phase: Succeeded",
@@ -95,10 +90,10 @@ def test_scenario_4_force(ground: Ground, controller: PlayedController) -> None:
     ground.group("pg-a", active="cluster2", epoch=2)
     ground.group("pg-b")
 
-    printed = run(ground, "./intelligent-pg-failover.sh pg-b --to-cluster2 --force")
+    printed = ground.shell("./intelligent-pg-failover.sh pg-b --to-cluster2 --force")
     columns = "NAME:.metadata.name,DESIRED:.spec.desiredState,CURRENT:.status.currentState"
     line = f"kubectl --kubeconfig=cluster2.kubeconfig get protectiongroups -n $NS -o custom-columns='{columns}'"
-    table = run(ground, line)
+    table = ground.shell(line)
 
     assert printed.splitlines() == [
         "⚠️  WARNING: Force mode enabled - safety checks bypassed",
@@ -119,8 +114,8 @@ def test_scenario_5_desired_state(ground: Ground) -> None:
     """The documented patch is taken, and a watch shows NAME, DESIRED and CURRENT as the group follows it."""
     ground.group("pg-a")
     patch = "kubectl patch protectiongroup pg-a -n $NS --type=merge -p "
-    run(ground, patch + """'{"spec":{"desiredState":"stopped"}}'""")
-    watch = ground.start("kubectl", "get", "protectiongroup", "pg-a", "-n", ground.namespace, "-w")
+    ground.shell(patch + """'{"spec":{"desiredState":"stopped"}}'""")
+    watch = ground.shell.start("exec kubectl get protectiongroup pg-a -n $NS -w")
     assert watch.stdout is not None
     seen = [watch.stdout.readline().split(), watch.stdout.readline().split()]
     for state in ("mixed", "stopped"):
@@ -147,9 +142,9 @@ def test_scenario_6_the_audit_trail(ground: Ground) -> None:
     ground.finished("failover-pg-a-1730407200", "pg-a", "Failed", **failed)
     on_quorum = "--kubeconfig=quorum-cluster.kubeconfig -n $NS"
 
-    table = [row.split() for row in run(ground, f"kubectl get failovers {on_quorum}").splitlines()]
-    described = run(ground, f"kubectl describe failover failover-pg-a-1730407200 {on_quorum}")
-    told = run(ground, "pgctl operations get failover-pg-a-1730407200 --namespace $NS")
+    table = [row.split() for row in ground.shell(f"kubectl get failovers {on_quorum}").splitlines()]
+    described = ground.shell(f"kubectl describe failover failover-pg-a-1730407200 {on_quorum}")
+    told = ground.shell("pgctl operations get failover-pg-a-1730407200 --namespace $NS")
 
     assert table[0] == ["NAME", "PROTECTION-GROUP", "PHASE", "AGE"]
     assert sorted(row[:3] for row in table[1:]) == [

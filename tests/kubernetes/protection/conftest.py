@@ -2,11 +2,11 @@
 
 import pytest
 
-from kubernetes.failover.conftest import ready_planes
+from kubernetes.failover.conftest import group_controllers, ready_planes
 from kubernetes.failover.world import FailoverController
 from kubernetes.protection.world import Yard, operate
 
-__all__ = ["ready_planes"]
+__all__ = ["group_controllers", "ready_planes"]
 
 
 @pytest.fixture(scope="module")

@@ -35,16 +35,25 @@ class Installation:
 
     def install(self) -> None:
         """Until every controller is ready (ProcessError with Helm's words when one does not get there)."""
-        self._everywhere(_ASLEEP)
+        self.upgrade(_ASLEEP)
         for cluster in self._clusters:
-            for other in self._clusters:
-                if other is not cluster:
-                    self._introduce(cluster, other)
-        self._everywhere({})
+            for other in self._others(cluster):
+                self._introduce(cluster, other)
+        self.upgrade({})
 
-    def _everywhere(self, more: Mapping[str, str]) -> None:
+    def upgrade(self, more: Mapping[str, str]) -> None:
+        """Every cluster's release at once, with `more` settings; until the controllers of the new one are ready."""
         with ThreadPoolExecutor(len(self._clusters)) as pool:
             list(pool.map(lambda cluster: self._release(cluster, more), self._clusters))
+
+    def uninstall(self) -> None:
+        for cluster in self._clusters:
+            cluster.helm("uninstall", _RELEASE, "--namespace", NAMESPACE, "--wait", "--timeout", "60s")
+            for other in self._others(cluster):
+                cluster.api.delete(f"/api/v1/namespaces/{NAMESPACE}/secrets/{other.name}-kubeconfig")
+
+    def _others(self, cluster: Access) -> list[Access]:
+        return [other for other in self._clusters if other is not cluster]
 
     def _release(self, cluster: Access, more: Mapping[str, str]) -> None:
         values = [

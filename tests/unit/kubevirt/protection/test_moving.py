@@ -1,5 +1,5 @@
 """The whole way in the DRBD Operator model: a VM with plain claims goes under replication, into a group, to the other cluster and home, and away from
-a cluster that is lost. The same on real clusters is in tests/kubernetes/failover/test_drbd_operator.py."""
+a cluster that is lost. The same on real clusters is in tests/kubernetes/protection/test_drbd_operator.py."""
 
 from siterecovery.kubevirt.domain.resources import DRBD_VOLUMES, PROTECTION_GROUPS
 from unit.kubevirt.protection.ground import SPACE

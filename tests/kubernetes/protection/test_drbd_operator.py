@@ -3,36 +3,17 @@ home, and away from a cluster that is lost."""
 
 import pytest
 
-from kubernetes.failover.world import FailoverController
 from kubernetes.groups.world import Group
-from kubernetes.protection.world import Yard, operate
 from sandbox.kubernetes.client import wait_until
 from support.kubernetes import machines
 
 VM = "vm1"
 
 
-@pytest.fixture(scope="module")
-def operators(ready_planes):
-    operate(ready_planes, on=True)
-    yield
-    operate(ready_planes, on=False)
-
-
 @pytest.fixture
-def operated(ready_planes, operators, group_controllers, tmp_path):
-    """The Failover controller, which knows no LINSTOR."""
-    made = FailoverController(ready_planes.quorum, tmp_path)
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def yard(ready_planes, namespace):
-    yield Yard(ready_planes, namespace)
-    for cluster in ready_planes.clusters:
-        cluster.agent.reset()
+def operated(group_controllers, controller):
+    """The Failover controller, which knows no LINSTOR, beside those of the groups."""
+    return controller
 
 
 @pytest.fixture
