@@ -117,6 +117,13 @@ class Stage:
             return copy.get("epoch") and all(machines.status(other, self.namespace, vm) for vm in names)
 
         group.until("mirrored", ask)
+        group.until("its disks, too", lambda: all(self._mirrored(other, f"{vm}-disk") for vm in names))
+
+    def _mirrored(self, plane, claim):
+        """The VM's copy comes before its claim's, and the claim's before its volume."""
+        found = machines.look(plane.api, f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims/{claim}")
+        volume = (found.get("spec") or {}).get("volumeName")
+        return volume and machines.look(plane.api, f"/api/v1/persistentvolumes/{volume}")
 
     def failover(self, group="pg-a", target="cluster2", plane=None, **spec):
         return Failover(plane or self.planes.quorum, self.namespace, group, target, **spec).create()
