@@ -117,7 +117,9 @@ class Stage:
             return copy.get("epoch") and all(machines.status(other, self.namespace, vm) for vm in names)
 
         group.until("mirrored", ask)
-        group.until("its disks, too", lambda: all(self._mirrored(other, f"{vm}-disk") for vm in names))
+        group.until(
+            "its disks, too", lambda: all(self._mirrored(other, f"{vm}-disk") for vm in names if vm in self.disks)
+        )
 
     def _mirrored(self, plane, claim):
         """The VM's copy comes before its claim's, and the claim's before its volume."""
