@@ -82,9 +82,9 @@ async def note(cluster: base.Cluster, vm: Mapping[str, Any], epoch: int) -> Obje
 
 
 async def let_go(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
-    """Its disks have a quorum again: back to what it was set to. A running VM stays as it is."""
-    run = domain.recorded(vm) or domain.ALWAYS
-    return await _patch(cluster, vm, {HELD: None, STARTED_UNDER: None}, domain.run_fields(vm, run))
+    """Its disks have a quorum again: back to what it was set to. A running VM stays as it is, and so does one that was halted meanwhile."""
+    spec = {} if domain.is_halted(vm) else domain.run_fields(vm, domain.recorded(vm) or domain.ALWAYS)
+    return await _patch(cluster, vm, {HELD: None, STARTED_UNDER: None}, spec)
 
 
 async def _patch(

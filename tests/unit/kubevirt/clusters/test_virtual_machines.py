@@ -91,6 +91,18 @@ def test_hold_and_let_go_do_not_disturb_it(cluster):
     assert cluster.started == []
 
 
+def test_a_halted_vm_is_let_go_and_stays_halted(cluster):
+    """Its quorum is no reason to start it."""
+
+    async def scene():
+        await virtual_machines.hold(cluster, vm(cluster, runStrategy="Always"))
+        await virtual_machines.stop(cluster, cluster.of(VIRTUAL_MACHINES, "vm1", NS))
+        await virtual_machines.let_go(cluster, cluster.of(VIRTUAL_MACHINES, "vm1", NS))
+        assert now(cluster) == ({"runStrategy": "Halted"}, {ORIGINAL_RUN: "Always"})
+
+    asyncio.run(scene())
+
+
 def test_an_old_reading_changes_nothing(cluster):
     """A VM that somebody has changed since it was read is left alone."""
 

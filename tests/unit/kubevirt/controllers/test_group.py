@@ -3,7 +3,7 @@
 import pytest
 
 from siterecovery.kubevirt.clusters import base
-from siterecovery.kubevirt.domain.names import STARTED_UNDER
+from siterecovery.kubevirt.domain.names import HELD, STARTED_UNDER
 from siterecovery.kubevirt.domain.resources import (
     EVENTS,
     FAILOVERS,
@@ -242,6 +242,27 @@ def test_a_held_vm_is_let_go_when_quorum_is_back():
 
     story_ = play(story).kubevirt["cluster1"].story
     assert story_ == [("started", "a")]
+
+
+def test_a_held_vm_that_was_stopped_is_let_go_too():
+    """Stopped while it was held it keeps the mark as long as quorum is lacking, and stays halted when the mark goes with its return."""
+
+    async def story(sites):
+        sites.disk("disk", "pvc-1", fenced=False)
+        sites.vm("a", claims=["disk"])
+        sites.group("a")
+        await sites.until("told", lambda: sites.condition("Fenced")["reason"] == "NoQuorum")
+        await sites.want("stopped")
+        await sites.until("stopped", lambda: sites.status(sites.one)["currentState"] == "stopped")
+        look = lambda: sites.one.of(VIRTUAL_MACHINES, "a", NS)  # noqa: E731
+        assert look()["metadata"]["annotations"][HELD] == "true"
+        sites.see("pvc-1", fenced=True)
+        await sites.until("let go", lambda: HELD not in look()["metadata"]["annotations"])
+        assert look()["spec"]["runStrategy"] == "Halted"
+        await sites.want("running")
+        await sites.until("started", lambda: look()["spec"]["runStrategy"] == "Always")
+
+    play(story)
 
 
 def test_who_was_halted_is_left_out():

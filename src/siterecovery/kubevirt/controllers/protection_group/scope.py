@@ -86,12 +86,14 @@ class MemberView:
         return not self.held if None in known else True
 
     def wrongly_set(self) -> bool:
-        """It runs at Manual without need, or without being held where it should be. To hold it one volume without quorum is enough; to let it go
-        each must be seen to have its own."""
-        if self.vm is None or self.foreign or self.halted_now:
+        """Held without need, or not held where it runs and should be. To hold it one volume without quorum is enough; to let it go each must be seen
+        to have its own. One that is halted keeps the mark: it is remembered where nothing can be asked at its next start."""
+        if self.vm is None or self.foreign:
             return False
+        if not self.held:
+            return not self.halted_now and not self.fenced()
         known = [view.fenced for view in self.views.values() if view.exists]
-        return (bool(known) and all(known)) if self.held else not self.fenced()
+        return bool(known) and all(known)
 
     def connected(self) -> bool:
         """Every volume of it is seen connected to the other cluster."""
