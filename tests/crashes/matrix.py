@@ -1,6 +1,7 @@
 """The crash matrix, made from the flows themselves: a step that is added to a flow is in it by itself."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -74,5 +75,10 @@ def flow_of(kind: Kind) -> Flow:
 
 
 def cases(*, undoing: bool) -> list[Case]:
-    """All of one direction, those that start at the same site together."""
-    return [Case(kind, point) for kind in KINDS for point in points(flow_of(kind), undoing=undoing)]
+    """All of one direction. What is taken back ends where it has begun: moves of one kind stand together. Of those that get there, failover and
+    failback take turns: each begins where the one before has ended, and no group has to be brought there first."""
+    there, home, away = ([Case(kind, point) for point in points(flow_of(kind), undoing=undoing)] for kind in KINDS)
+    if undoing:
+        return [*there, *home, *away]
+    turns = itertools.chain.from_iterable(itertools.zip_longest(there, home))
+    return [*(case for case in turns if case is not None), *away]

@@ -54,7 +54,7 @@ class HastyClock(SystemClock):
     """Never waits long: what others wait for (leases, late calls of the dead) is over by construction here."""
 
     async def sleep(self, seconds: float) -> None:
-        await super().sleep(min(seconds, 0.1))
+        await super().sleep(min(seconds, 0.4))
 
 
 class Loop:
