@@ -25,7 +25,7 @@ demo: setup
 test: setup
 	$(BIN)/pytest -q -n 2 --dist loadfile $(TESTS)
 
-# Operators' stories on whole sandbox worlds, and the engine killed at every point of every move (about half an hour on two cores).
+# Operators' stories on whole sandbox worlds, and the engine killed at every point of every move (ten minutes each on two cores).
 test-scenarios: setup
 	$(BIN)/pytest -q -n 2 -o timeout=900 tests/scenarios
 
@@ -56,9 +56,9 @@ test-real: setup
 kube: setup
 	$(BIN)/python -m sandbox.kubernetes.binaries
 
-# Stories on real Kubernetes planes with real KubeVirt on loopback.
+# Stories on real Kubernetes planes with real KubeVirt on loopback (about fifty minutes); TESTS="tests/kubernetes/chart" for a part.
 test-kubernetes: kube
-	$(BIN)/pytest -q tests/kubernetes
+	$(BIN)/pytest -q $(or $(TESTS),tests/kubernetes)
 
 # The documented scenarios on three clusters, then the first cluster is lost and comes back.
 demo-kubernetes: setup

@@ -65,6 +65,7 @@ def test_another_group_guards_the_taints_of_a_target(controller, stage, quorum_l
     assert home.get()["spec"]["desiredState"] == "running"
     assert home.status.get("lastFailover") is None
     first.succeeded()
+    wait_until("the taints to be back", 20, lambda: len(tainted(stage.planes.cluster2)) == 2)
 
     forced = stage.failover("pg-b", force=True).succeeded()
 
