@@ -25,7 +25,7 @@ demo: setup
 test: setup
 	$(BIN)/pytest -q -n 2 --dist loadfile $(TESTS)
 
-# Operators' stories on whole sandbox worlds, and the engine killed at every point of every move (ten minutes each on two cores).
+# Operators' stories on whole sandbox worlds, and the engine killed at every point of every move (ten to twenty minutes each on two cores).
 test-scenarios: setup
 	$(BIN)/pytest -q -n 2 -o timeout=900 tests/scenarios
 

@@ -260,9 +260,8 @@ def test_a_take_over_while_the_first_owner_still_writes(owned: SqlStore, raw: sa
     deadline = time.monotonic() + 60
     epoch = 0
     try:
-        while (
-            not epoch and time.monotonic() < deadline
-        ):  # the first owner does not renew; its lease is made to run out until the claim is through
+        # the first owner does not renew; its lease is made to run out until the claim is through
+        while not epoch and time.monotonic() < deadline:
             expire(raw)
             epoch = next((lease.epoch for lease in other.leases.claim("other", 10) if lease.operation == "o1"), 0)
         seen_by_the_second = list(other.journal.load("o1"))
