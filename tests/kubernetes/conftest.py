@@ -10,7 +10,7 @@ from support.kubernetes.checking import assert_true_world
 from support.kubernetes.fixtures import light_namespace, light_planes, light_world, namespace, planes
 
 __all__ = ["light_namespace", "light_planes", "light_world", "namespace", "planes"]
-CONTROLLERS = ("group_controllers", "controllers", "controller", "operated", "starter")
+CONTROLLERS = ("group_controllers", "controllers", "controller", "starter")
 """Fixtures that run controllers: without them nothing comes true by itself."""
 
 
