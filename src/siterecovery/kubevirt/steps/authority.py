@@ -10,6 +10,8 @@ from siterecovery.kubevirt.steps.base import MoveStep, is_idle
 from siterecovery.kubevirt.steps.groups import at_rest, stopped
 from siterecovery.workflow.step import Answer, Call, Outcome, Refused, Retry, Unsettled
 
+_RACES = 4
+
 
 class RaiseEpoch(MoveStep):
     """From here on the target may start the VMs and the source may not.
@@ -90,16 +92,26 @@ class RaiseEpoch(MoveStep):
         return max((self.world.claim_of(found) for found in copies), key=lambda claim: claim.epoch)
 
     async def _spread(self, claim: Claim, *, back: bool = False) -> None:
-        """Who loses it learns of it first. Each copy is read right before it is written; a lost race is tried again whole."""
+        """Who loses it learns of it first."""
         order = reversed(self.move.kept_on) if back else self.move.kept_on
         must = (self.move.target,) if self._alone else (self.move.source, self.move.target)
         for name in order:
             try:
-                found = await reading.copy(self.world, name)
-                if self.world.claim_of(found) != claim:
-                    await authority.write(self.world.clusters.get(name), found, claim)
-            except base.Conflict as error:
-                raise Unsettled(str(error)) from error
+                await self._write(name, claim)
             except (base.Unknown, base.BadAccess, Refused):
                 if name in must:
                     raise
+
+    async def _write(self, cluster: str, claim: Claim) -> None:
+        """The copy is read right before it is written. Races that the group's controller wins by telling its status are run again at once; where
+        somebody has raised the epoch meanwhile, everything is decided anew."""
+        for left in reversed(range(_RACES)):
+            found = await reading.copy(self.world, cluster)
+            if self.world.claim_of(found) == claim:
+                return
+            try:
+                await authority.write(self.world.clusters.get(cluster), found, claim)
+                return
+            except base.Conflict as error:
+                if not left:
+                    raise Unsettled(str(error)) from error

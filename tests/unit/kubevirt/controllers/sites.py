@@ -194,7 +194,9 @@ class Sites:
         return seen
 
     def controller(self, cluster):
-        settings = Settings(resync=0.5, mirror=0.2, storage=0.02, pace=Pace(rows_every=0.0, alive_every=3600.0))
+        settings = Settings(
+            resync=0.5, mirror=0.2, settle=0.05, storage=0.02, pace=Pace(rows_every=0.0, alive_every=3600.0)
+        )
         return GroupController(Registry(cluster, self.clusters), self.disks, settings=settings)
 
     @contextlib.asynccontextmanager

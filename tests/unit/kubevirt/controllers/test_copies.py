@@ -1,5 +1,7 @@
 """What the group controller keeps on the other cluster, and tells of it."""
 
+import asyncio
+
 from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.domain.resources import (
     CONFIG_MAPS,
@@ -82,5 +84,30 @@ def test_a_copy_that_somebody_took_the_label_from_is_told():
         await sites.until("ready to move", lambda: sites.condition("FailoverReady")["status"] == "True")
         await sites.two.patch(VIRTUAL_MACHINES, "a", NS, {"metadata": {"labels": None}})
         await sites.until("told", lambda: sites.condition("FailoverReady")["reason"] == "CopiesIncomplete")
+
+    play(story)
+
+
+def test_nothing_is_compared_while_a_group_moves():
+    """Stopping and starting make every VM new; what has changed besides is copied when the group has arrived."""
+
+    def compared(sites):
+        return sites.two.calls.count(("get", VIRTUAL_MACHINES.plural, "a"))
+
+    async def story(sites):
+        sites.vm("a")
+        sites.group("a")
+        await sites.until("ready to move", lambda: sites.condition("FailoverReady")["status"] == "True")
+        sites.kubevirt["cluster1"].stuck.add("a")
+        await sites.want("stopped")
+        await sites.until("on its way", lambda: sites.ready()["reason"] == "Converging")
+        before = compared(sites)
+        await sites.one.patch(VIRTUAL_MACHINES, "a", NS, {"metadata": {"labels": {"tier": "web"}}})
+        await asyncio.sleep(0.7)  # a pass comes every half second, whatever happens
+        assert compared(sites) == before
+        sites.kubevirt["cluster1"].stuck.clear()
+        await sites.until_state("stopped")
+        there = lambda: sites.two.of(VIRTUAL_MACHINES, "a", NS)["metadata"]["labels"]  # noqa: E731
+        await sites.until("copied", lambda: there().get("tier") == "web")
 
     play(story)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.crds.failover import FailoverType
 from siterecovery.kubevirt.domain.resources import (
     LEASES,
@@ -61,6 +62,31 @@ def test_a_planned_move_takes_everything_along():
     assert ground.storage.primaries == {"db": {"cluster2"}, "web": {"cluster2"}}
     assert ground.storage.twice == []
     assert locks(ground) == []
+
+
+def test_a_controller_that_tells_its_status_does_not_hold_up_the_new_epoch():
+    """It writes into the same object: that race is run again at once, in the same attempt."""
+    ground, lost = Ground(), []
+    source = ground.clusters["cluster1"]
+
+    def faster(verb, resource, name):
+        stopped = (
+            resource is PROTECTION_GROUPS and source.of(resource, name, SPACE)["spec"]["desiredState"] == "stopped"
+        )
+        if verb == "patch" and stopped and not lost:
+            lost.append(name)
+            return base.Conflict("the object has been modified", cluster="cluster1", status=409)
+        return None
+
+    def once(flow):
+        (step,) = [step for step in flow.steps() if step.name == "raise_epoch"]
+        step.retry = Retry(attempts=1)
+
+    source.broken = faster
+
+    assert ground.move(change=once).end is End.COMPLETED
+    assert lost
+    assert ground.authority("cluster1") == (2, "cluster2")
 
 
 @pytest.mark.parametrize(

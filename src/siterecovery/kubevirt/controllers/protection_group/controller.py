@@ -22,10 +22,11 @@ of a thousand that starts would keep a whole core busy with looking at itself.""
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Seconds. `resync`: every group is looked at at least so often; `mirror`: and its copies compared."""
+    """Seconds. `resync`: every group is looked at at least so often; `mirror`: and its copies compared; `settle`: not sooner after it has moved."""
 
     resync: float = 60.0
     mirror: float = 300.0
+    settle: float = 3.0
     storage: float = 10.0
     workers: int = 8
     pace: Pace = dataclasses.field(default_factory=Pace)
@@ -55,7 +56,13 @@ class GroupController:
             pace=self._settings.pace,
         )
         self._mirror = Mirror(
-            clusters, self._cache, self._reconciler.scopes, woken=wake, clock=clock, every=self._settings.mirror
+            clusters,
+            self._cache,
+            self._reconciler.scopes,
+            woken=wake,
+            clock=clock,
+            every=self._settings.mirror,
+            settle=self._settings.settle,
         )
         self.synced = False
 

@@ -1,7 +1,10 @@
 """Keeps stopped copies on the other cluster: the group, its VMs, and what they need to boot. Done only where the group is active.
 
 A copy is written only where nothing runs: an object of the same name that is not this group's is left alone and told of, and so is a VM that is not
-halted. `desiredState` of the other copy of the group is never touched: it is the failover's."""
+halted. `desiredState` of the other copy of the group is never touched: it is the failover's.
+
+While a group moves nothing is compared. A move sets every VM to stop and to start, which makes each of them new to whoever copies them, and a
+thousand comparisons would keep the API servers from what people wait for."""
 
 import contextlib
 import dataclasses
@@ -13,7 +16,8 @@ from siterecovery.kubevirt.clusters.informer import Key
 from siterecovery.kubevirt.controllers.protection_group.cache import Cache
 from siterecovery.kubevirt.controllers.protection_group.promises import Clusters
 from siterecovery.kubevirt.controllers.protection_group.scope import MemberView, Scope
-from siterecovery.kubevirt.controllers.protection_group.status import Copies
+from siterecovery.kubevirt.controllers.protection_group.status import Copies, current_state
+from siterecovery.kubevirt.crds.protection_group import DesiredState
 from siterecovery.kubevirt.domain import copies, disks
 from siterecovery.kubevirt.domain import virtual_machine as vms
 from siterecovery.kubevirt.domain.authority import claim_of
@@ -35,6 +39,8 @@ from siterecovery.workflow.clock import Clock
 
 LOG = logging.getLogger(__name__)
 _TRY_AGAIN = 15.0
+_MOVE = 300.0
+"""Seconds after which a group that has not arrived yet is compared all the same."""
 _RACES = 4
 _FEW = 5
 
@@ -48,8 +54,19 @@ class Last:
     copies: Copies
 
 
+@dataclasses.dataclass
+class Order:
+    """What a group was told last: its desired state and its epoch. `busy`: when it was last seen on its way; not after `until`, whether it has
+    arrived or not. Both are monotonic seconds."""
+
+    told: tuple[DesiredState, int]
+    until: float
+    busy: float
+
+
 class Mirror:
-    """`every` seconds everything is compared again, also what the cache does not hold (Secrets, ConfigMaps)."""
+    """`every` seconds everything is compared again, also what the cache does not hold (Secrets, ConfigMaps). A group is left
+    alone until it has been where it was told to be for `settle` seconds: between its stop and its new epoch nothing happens that could be seen."""
 
     def __init__(
         self,
@@ -60,6 +77,7 @@ class Mirror:
         woken: Callable[[Key], None],
         clock: Clock,
         every: float = 300.0,
+        settle: float = 3.0,
     ) -> None:
         self._clusters = clusters
         self._cache = cache
@@ -67,7 +85,9 @@ class Mirror:
         self._woken = woken
         self._clock = clock
         self._every = every
+        self._settle = settle
         self._last: dict[Key, Last] = {}
+        self._orders: dict[Key, Order] = {}
 
     def copies(self, key: Key) -> Copies:
         last = self._last.get(key)
@@ -76,9 +96,16 @@ class Mirror:
     async def mirror(self, key: Key) -> float | None:
         """Seconds until it wants to look again."""
         scope = self._scopes.get(key)
-        if scope is None or not scope.authority.may_start or scope.problems:
+        if scope is None:
+            self._last.pop(key, None)
+            self._orders.pop(key, None)
+            return None
+        moves = self._moves(scope)
+        if not scope.authority.may_start or scope.problems:
             self._last.pop(key, None)
             return None
+        if moves:
+            return self._settle
         of, now = self._versions(scope), self._clock.monotonic()
         last = self._last.get(key)
         if last and last.copies.complete and last.of == of and now - last.at < self._every:
@@ -88,6 +115,16 @@ class Mirror:
         if last is None or last.copies != found:
             self._woken(key)
         return None if found.complete else _TRY_AGAIN
+
+    def _moves(self, scope: Scope) -> bool:
+        """A group that this process sees for the first time, or that has just got its first epoch, is at rest: it may have no copies yet."""
+        told, now = (scope.desired, max(1, scope.authority.claim.epoch)), self._clock.monotonic()
+        order = self._orders.setdefault(scope.key, Order(told, now, now - self._settle))
+        if order.told != told:
+            order = self._orders[scope.key] = Order(told, now + _MOVE, now)
+        if now < order.until and current_state(scope.members, scope.desired).value != scope.desired.value:
+            order.busy = now
+        return now - order.busy < self._settle
 
     def _versions(self, scope: Scope) -> tuple[object, ...]:
         """Of everything in the cache that is copied: the group's spec, and each VM's definition and claims."""

@@ -24,6 +24,8 @@ from siterecovery.kubevirt.domain.resources import PROTECTION_GROUPS
 from siterecovery.kubevirt.domain.virtual_machine import Power
 
 READY, REPLICATED, FENCED, FAILOVER_READY = "Ready", "Replicated", "Fenced", "FailoverReady"
+CONVERGING = "Converging"
+"""Of Ready: on the way to what is desired."""
 _SHORT = 256
 _NAMED = 5
 """So many members or volumes are named in a message; the rows name them all."""
@@ -165,7 +167,7 @@ def ready(scope: Scope, state: CurrentState) -> Said:
         return READY, Truth.FALSE, "Retrying", scope.error
     if state.value == scope.desired.value:
         return READY, Truth.TRUE, "AsDesired", f"its virtual machines are {state.value}"
-    return READY, Truth.FALSE, "Converging", _converging(scope)
+    return READY, Truth.FALSE, CONVERGING, _converging(scope)
 
 
 def not_active_message(scope: Scope) -> str:
@@ -273,10 +275,12 @@ def worth_writing(
     if _headline(new) != _headline(before):
         return True
     age = _age(before, now)
-    changed = [item.wire() for item in new.virtual_machines or []] != [
-        item.wire() for item in before.virtual_machines or []
-    ]
-    return age >= alive_every or (changed and age >= rows_every)
+    return age >= alive_every or (age >= rows_every and _rows(new) != _rows(before))
+
+
+def _rows(status: Status) -> list[object]:
+    """What is told of each member."""
+    return [item.wire() for item in status.virtual_machines or []]
 
 
 def _age(before: Status, now: datetime.datetime) -> float:
@@ -284,12 +288,13 @@ def _age(before: Status, now: datetime.datetime) -> float:
 
 
 def _headline(status: Status) -> tuple[object, ...]:
+    """Without who is still on the way, which says what the rows say."""
     owned = (READY, REPLICATED, FENCED, FAILOVER_READY)
     told = [find(status.conditions or [], kind) for kind in owned]
     return (
         status.current_state,
         status.observed_generation,
-        *((item.status, item.reason, item.message) if item else None for item in told),
+        *((item.status, item.reason, item.message * (item.reason != CONVERGING)) if item else None for item in told),
     )
 
 
