@@ -9,6 +9,7 @@ thousand comparisons would keep the API servers from what people wait for."""
 import contextlib
 import dataclasses
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from siterecovery.kubevirt.clusters import authority, base
@@ -41,6 +42,8 @@ LOG = logging.getLogger(__name__)
 _TRY_AGAIN = 15.0
 _MOVE = 300.0
 """Seconds after which a group that has not arrived yet is compared all the same."""
+_COMES_OR_GOES = 10.0
+"""A stopped group is left alone so many times longer: most are stopped on the way to the other cluster, or have just come and are not started yet."""
 _RACES = 4
 _FEW = 5
 
@@ -119,12 +122,13 @@ class Mirror:
     def _moves(self, scope: Scope) -> bool:
         """A group that this process sees for the first time, or that has just got its first epoch, is at rest: it may have no copies yet."""
         told, now = (scope.desired, max(1, scope.authority.claim.epoch)), self._clock.monotonic()
-        order = self._orders.setdefault(scope.key, Order(told, now, now - self._settle))
+        order = self._orders.setdefault(scope.key, Order(told, now, -math.inf))
         if order.told != told:
             order = self._orders[scope.key] = Order(told, now + _MOVE, now)
         if now < order.until and current_state(scope.members, scope.desired).value != scope.desired.value:
             order.busy = now
-        return now - order.busy < self._settle
+        stopped = scope.desired is DesiredState.STOPPED
+        return now - order.busy < self._settle * (_COMES_OR_GOES if stopped else 1.0)
 
     def _versions(self, scope: Scope) -> tuple[object, ...]:
         """Of everything in the cache that is copied: the group's spec, and each VM's definition and claims."""

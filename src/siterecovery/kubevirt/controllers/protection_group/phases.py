@@ -10,7 +10,6 @@ from siterecovery.kubevirt.clusters import base, virtual_machines
 from siterecovery.kubevirt.controllers.protection_group.cache import Peers
 from siterecovery.kubevirt.controllers.protection_group.promises import Clusters
 from siterecovery.kubevirt.controllers.protection_group.scope import MemberView, Scope
-from siterecovery.kubevirt.crds import kinds
 from siterecovery.kubevirt.crds.protection_group import DesiredState, ProtectionGroup
 from siterecovery.kubevirt.domain import ordering
 from siterecovery.kubevirt.domain import virtual_machine as vms
@@ -80,7 +79,7 @@ class Placement:
 
 def check_spec(scope: Scope) -> None:
     """What servers without CEL let through, and members that are another group's: those are not touched."""
-    scope.problems += kinds.problems(scope.wire)
+    scope.problems += scope.group.spec.broken(at="spec")
     taken = {member.name: label for member in scope.members if (label := _taken_by(member, scope.group.metadata.name))}
     scope.problems += [
         f"{name} is a member of group {label}: take it out of one of the two" for name, label in taken.items()
