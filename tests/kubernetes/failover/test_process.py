@@ -2,6 +2,7 @@
 
 import signal
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -155,3 +156,24 @@ def test_two_clusters_without_a_third(starter, stage):
     assert stage.running_on("pg-a-vm1") == ["cluster2"]
     stage.failover("pg-a", "cluster1", plane=stage.planes.cluster1).succeeded()
     assert stage.running_on("pg-a-vm1") == ["cluster1"]
+
+
+def test_two_directions_at_once_on_two_clusters(starter, stage):
+    """Created in the same second, each on the cluster it names: the lock lets one of two controllers through at a time. What was refused names the
+    holder, and the group runs where the last one that succeeded has put it."""
+    stage.group("pg-a", vms=1)
+    slow(stage, stop=3)
+    starter(stage.planes.cluster1)
+    starter(stage.planes.cluster2)
+    targets = {cluster.name: cluster for cluster in stage.planes.clusters}
+
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda name: stage.failover("pg-a", name, plane=targets[name]).until_ended(), targets))
+
+    succeeded = [failover for failover in both if failover.phase == "Succeeded"]
+    assert succeeded
+    refused = [failover.message for failover in both if failover not in succeeded]
+    assert [message for message in refused if "Failed to acquire failover lock for pg-a" not in message] == []
+    last = max(succeeded, key=lambda failover: failover.status["completedAt"])
+    assert stage.running_on("pg-a-vm1") == [last.status["targetCluster"]]
+    assert not any(stage.lease("pg-a", cluster) for cluster in targets.values())
