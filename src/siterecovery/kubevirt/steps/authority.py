@@ -1,6 +1,6 @@
 """Who may run the group: `activeCluster` and `epoch` in every copy of it. Only a failover moves them, and only upwards."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from siterecovery.kubevirt.clusters import authority, base
 from siterecovery.kubevirt.domain.authority import Claim
@@ -37,7 +37,7 @@ class RaiseEpoch(MoveStep):
         claim = newest if newest.active == self.move.target else Claim(newest.epoch + 1, self.move.target)
         if self.move.source in away:
             await debts.record(self.world, copies[self.move.target], claim.epoch)
-        await self._spread(claim)
+        await self._spread(claim, copies)
         return claim
 
     @property
@@ -72,7 +72,7 @@ class RaiseEpoch(MoveStep):
         copies, _ = await self._copies(must=(self.move.source, self.move.target))
         newest = self._newest(copies.values())
         claim = newest if newest.active == self.move.source else Claim(newest.epoch + 1, self.move.source)
-        await self._spread(claim, back=True)
+        await self._spread(claim, copies, back=True)
         return claim
 
     async def _copies(self, must: tuple[str, ...]) -> tuple[dict[str, Object], list[str]]:
@@ -91,24 +91,26 @@ class RaiseEpoch(MoveStep):
     def _newest(self, copies: Iterable[Object]) -> Claim:
         return max((self.world.claim_of(found) for found in copies), key=lambda claim: claim.epoch)
 
-    async def _spread(self, claim: Claim, *, back: bool = False) -> None:
-        """Who loses it learns of it first."""
+    async def _spread(self, claim: Claim, copies: Mapping[str, Object], *, back: bool = False) -> None:
+        """Who loses it learns of it first. `copies`: as they were before it was proven that nobody runs the group."""
         order = reversed(self.move.kept_on) if back else self.move.kept_on
         must = (self.move.target,) if self._alone else (self.move.source, self.move.target)
         for name in order:
             try:
-                await self._write(name, claim)
+                await self._write(name, claim, copies.get(name))
             except (base.Unknown, base.BadAccess, Refused):
                 if name in must:
                     raise
 
-    async def _write(self, cluster: str, claim: Claim) -> None:
-        """The copy is read right before it is written. Races that the group's controller wins by telling its status are run again at once; where
-        somebody has raised the epoch meanwhile, everything is decided anew."""
+    async def _write(self, cluster: str, claim: Claim, proven: Object | None) -> None:
+        """A race that the group's controller wins by telling its status is run again at once; where somebody has raised the epoch, or has changed the
+        spec since it was proven that nobody runs the group, everything is looked at and decided anew."""
         for left in reversed(range(_RACES)):
             found = await reading.copy(self.world, cluster)
             if self.world.claim_of(found) == claim:
                 return
+            if proven is not None and found["metadata"]["generation"] != proven["metadata"]["generation"]:
+                raise Unsettled(f"Somebody has changed {self.move.group} on {cluster} while its epoch was raised")
             try:
                 await authority.write(self.world.clusters.get(cluster), found, claim)
                 return

@@ -14,7 +14,7 @@ from siterecovery.kubevirt.domain.resources import (
 )
 from siterecovery.workflow.run import End
 from siterecovery.workflow.step import Refused, Retry
-from unit.kubevirt.flows.ground import SPACE, TAINT, Ground, brain, reason
+from unit.kubevirt.flows.ground import GROUP, SPACE, TAINT, Ground, brain, reason
 
 
 def impatient(flow):
@@ -64,10 +64,9 @@ def test_a_planned_move_takes_everything_along():
     assert locks(ground) == []
 
 
-def test_a_controller_that_tells_its_status_does_not_hold_up_the_new_epoch():
-    """It writes into the same object: that race is run again at once, in the same attempt."""
-    ground, lost = Ground(), []
-    source = ground.clusters["cluster1"]
+def racing(ground, also=lambda source: None):
+    """The first write of the new epoch on the source loses its race; `also` is what the winner has done. The step has one attempt."""
+    source, lost = ground.clusters["cluster1"], []
 
     def faster(verb, resource, name):
         stopped = (
@@ -75,18 +74,40 @@ def test_a_controller_that_tells_its_status_does_not_hold_up_the_new_epoch():
         )
         if verb == "patch" and stopped and not lost:
             lost.append(name)
+            also(source)
             return base.Conflict("the object has been modified", cluster="cluster1", status=409)
         return None
 
     def once(flow):
+        impatient(flow)
         (step,) = [step for step in flow.steps() if step.name == "raise_epoch"]
         step.retry = Retry(attempts=1)
 
     source.broken = faster
-
-    assert ground.move(change=once).end is End.COMPLETED
+    result = ground.move(change=once)
     assert lost
+    return result
+
+
+def test_a_controller_that_tells_its_status_does_not_hold_up_the_new_epoch():
+    """It writes into the same object: that race is run again at once, in the same attempt."""
+    ground = Ground()
+
+    assert racing(ground).end is End.COMPLETED
     assert ground.authority("cluster1") == (2, "cluster2")
+
+
+def test_a_person_who_changes_the_source_meanwhile_has_everything_proven_again():
+    """What was seen at rest may be starting: the epoch is not raised over it in the same attempt."""
+    ground = Ground()
+
+    def person(source):
+        group = source.of(PROTECTION_GROUPS, GROUP, SPACE)
+        group["metadata"]["generation"] += 1
+        source.put(PROTECTION_GROUPS, group | {"spec": group["spec"] | {"desiredState": "running"}})
+
+    assert racing(ground, person).end is not End.COMPLETED
+    assert ground.authority("cluster1") == ground.authority("cluster2") == (1, "cluster1")
 
 
 @pytest.mark.parametrize(

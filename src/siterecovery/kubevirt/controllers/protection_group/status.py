@@ -294,7 +294,10 @@ def _headline(status: Status) -> tuple[object, ...]:
     return (
         status.current_state,
         status.observed_generation,
-        *((item.status, item.reason, item.message * (item.reason != CONVERGING)) if item else None for item in told),
+        *(
+            (item.status, item.reason, "" if item.reason == CONVERGING else item.message) if item else None
+            for item in told
+        ),
     )
 
 
