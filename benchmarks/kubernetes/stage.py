@@ -22,6 +22,9 @@ CRDS = Path(__file__).parents[2] / "deploy" / "crds"
 HOME = "site-recovery"
 OURS = "siterecovery.trilio.io/v1alpha1"
 PATIENCE = 900.0
+"""Seconds for a move."""
+_PREPARED = 3600.0
+"""Seconds for ten thousand VMs and their copies."""
 _AT_ONCE = 32
 _LOOK_SECONDS = 0.5
 _MAIN = "from siterecovery.kubevirt.processes.{} import main; raise SystemExit(main())"
@@ -114,10 +117,10 @@ class Stage:
             members = [{"name": name} for owner, name in names if owner == group]
             self.source.api.create(self._group(group, members))
         running = lambda: len(self.guests(self.source)) == len(names)  # noqa: E731
-        wait_until(f"{len(names)} VMs to run", PATIENCE, running)
-        wait_until("every group to be running", PATIENCE, lambda: self._all(self.source, groups, "running"))
+        wait_until(f"{len(names)} VMs to run", _PREPARED, running)
+        wait_until("every group to be running", _PREPARED, lambda: self._all(self.source, groups, "running"))
         wait_until(
-            "every copy", PATIENCE, lambda: self._copied(len(names)) and self._all(self.target, groups, "stopped")
+            "every copy", _PREPARED, lambda: self._copied(len(names)) and self._all(self.target, groups, "stopped")
         )
 
     def guests(self, cluster: LightCluster) -> list[str]:
