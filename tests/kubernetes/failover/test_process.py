@@ -159,8 +159,8 @@ def test_two_clusters_without_a_third(starter, stage):
 
 
 def test_two_directions_at_once_on_two_clusters(starter, stage):
-    """Created in the same second, each on the cluster it names: the lock lets one of two controllers through at a time. What was refused names the
-    holder, and the group runs where the last one that succeeded has put it."""
+    """Created in the same second, each on the cluster it names: the lock lets one of two controllers through at a time. What was refused says
+    so, and the group runs where the last one that succeeded has put it."""
     stage.group("pg-a", vms=1)
     slow(stage, stop=3)
     starter(stage.planes.cluster1)

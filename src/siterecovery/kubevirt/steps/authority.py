@@ -11,6 +11,7 @@ from siterecovery.kubevirt.steps.groups import at_rest, stopped
 from siterecovery.workflow.step import Answer, Call, Outcome, Refused, Retry, Unsettled
 
 _RACES = 4
+"""Writes of one copy, before the whole step is tried again."""
 
 
 class RaiseEpoch(MoveStep):

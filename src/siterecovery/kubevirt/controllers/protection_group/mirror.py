@@ -68,8 +68,8 @@ class Order:
 
 
 class Mirror:
-    """`every` seconds everything is compared again, also what the cache does not hold (Secrets, ConfigMaps). A group is left
-    alone until it has been where it was told to be for `settle` seconds: between its stop and its new epoch nothing happens that could be seen."""
+    """`every` seconds everything is compared again, also what the cache does not hold (Secrets, ConfigMaps). A group is left alone until it has been
+    where it was told to be for `settle` seconds, a stopped one ten times longer: between its stop and its new epoch nothing can be seen."""
 
     def __init__(
         self,
@@ -120,7 +120,8 @@ class Mirror:
         return None if found.complete else _TRY_AGAIN
 
     def _moves(self, scope: Scope) -> bool:
-        """A group that this process sees for the first time, or that has just got its first epoch, is at rest: it may have no copies yet."""
+        """Whether it is on its way, or has only just arrived; remembers what it was told. A group that this process sees for the first time, or that
+        has just got its first epoch, is at rest: it may have no copies yet."""
         told, now = (scope.desired, max(1, scope.authority.claim.epoch)), self._clock.monotonic()
         order = self._orders.setdefault(scope.key, Order(told, now, -math.inf))
         if order.told != told:
