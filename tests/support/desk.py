@@ -40,9 +40,17 @@ class Move:
         return self.desk.operator.ended(self.source, self.id)
 
     def reached(self, step: str, state: str = "started") -> None:
-        """The engine's log says so."""
-        said = re.compile(f"operation={self.id} step={step}\\S* {state}")
-        wait_for(said.pattern, lambda: True if said.search(self.desk.log(self.source)) else None)
+        """The engine's log says so; a move that ends before it gets there is told with its own error."""
+        said, over = re.compile(f"operation={self.id} step={step}\\S* {state}"), f"operation {self.id}: undone"
+
+        def look() -> bool | None:
+            log = self.desk.log(self.source)
+            if said.search(log):
+                return True
+            assert over not in log, f"taken back before {step} {state}: {self.ended().error_message}"
+            return None
+
+        wait_for(said.pattern, look)
 
     @property
     def settled(self) -> bool:

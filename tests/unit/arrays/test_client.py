@@ -39,7 +39,7 @@ class FakeArray:
         self.answer = answer
         self.versions = versions
         self.seen: list[httpx.Request] = []
-        self.logins = 0
+        self.logins = self.early_ends = 0
         self.identity = "id-1"
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -52,6 +52,9 @@ class FakeArray:
         if path.endswith("/logout"):
             return httpx.Response(200, json={})
         if path.endswith("/arrays"):
+            if self.early_ends:
+                self.early_ends -= 1
+                return refused(401, "Invalid session.")
             return items({"id": self.identity, "name": "array-a"})
         self.seen.append(request)
         return self.answer(request)
@@ -172,12 +175,30 @@ def test_a_dead_session_is_renewed_and_the_call_repeated_once() -> None:
     assert [request.headers["x-auth-token"] for request in array.seen] == ["session-1", "session-2"]
 
 
-def test_a_second_401_after_a_fresh_login_is_final() -> None:
-    """No third attempt: the token's rights are the trouble."""
+def test_a_session_that_ends_again_at_once_is_renewed_again() -> None:
+    """An array drops its sessions twice in a moment, the second time between login and call: a move is not taken back for that."""
+    pauses: list[float] = []
+    killed = refused(401, "Invalid session.")
+    array = FakeArray(in_turn(killed, killed, items({"name": "v1"})))
+    assert connect(array, pauses).once("POST", "volumes", {}, names=["v1"]) == [{"name": "v1"}]
+    assert (array.logins, pauses) == (3, [0.5])
+
+
+def test_a_session_that_ends_before_the_array_has_said_who_it_is() -> None:
+    """Between the login and the question for the id, which belongs to it: logged in again."""
+    array = FakeArray(in_turn(items()))
+    array.early_ends = 1
+    connect(array).items("volumes")
+    assert array.logins == 2
+
+
+def test_a_401_after_three_fresh_logins_is_final() -> None:
+    """No fifth attempt: the token's rights are the trouble."""
+    pauses: list[float] = []
     array = FakeArray(in_turn(refused(401, "Invalid session.")))
     with pytest.raises(TokenRejected):
-        connect(array).items("volumes")
-    assert len(array.seen) == 2
+        connect(array, pauses).items("volumes")
+    assert (len(array.seen), pauses) == (4, [0.5, 2.0])
 
 
 def test_an_array_that_changed_its_identity_is_refused() -> None:

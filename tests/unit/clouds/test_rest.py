@@ -1,5 +1,6 @@
 """Calls of one service: what is repeated, how lists are read, which versions are asked for, how tokens are renewed."""
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -167,12 +168,46 @@ def test_a_token_that_died_is_renewed_once_for_all() -> None:
     assert len(fake.logins) == 2
 
 
-def test_a_second_401_is_final() -> None:
-    """A fresh token that is refused too means a broken delegation: no third try."""
+def test_a_token_is_there_for_everybody_while_one_asks_for_a_fresh_one() -> None:
+    """Four threads use the token while a fifth makes sure two thousand times that a fresh one can be had: nobody ever finds none."""
+    actor = clouds_on(FakeCloud()).tenant("s1", PROJECT).compute._nova._actor  # type: ignore[attr-defined]
+    checked = threading.Event()
+
+    def use() -> int:
+        used = 0
+        while not checked.is_set():
+            assert actor.token()
+            used += 1
+        return used
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            users = [pool.submit(use) for _ in range(4)]
+            for _ in range(2000):
+                actor.check()
+            checked.set()
+            assert all(user.result() for user in users)
+    finally:
+        checked.set()
+        sys.setswitchinterval(interval)
+
+
+def test_a_token_that_dies_again_at_once_is_renewed_again() -> None:
+    """Keystone's keys are being rotated, and the token just fetched is not known everywhere yet: the call is asked for again, a moment later."""
+    refusal, pauses = (401, {"error": {"message": "no"}}), list[float]()
+    fake = FakeCloud({"GET /nova/servers/i1": [refusal, refusal, {"server": SERVER}]})
+    assert clouds_on(fake, pauses=pauses).tenant("s1", PROJECT).compute.server("i1") is not None
+    assert (len(fake.logins), pauses) == (3, [0.5])
+
+
+def test_a_401_with_three_fresh_tokens_is_final() -> None:
+    """Fresh tokens that are refused too mean a broken delegation: no fifth try."""
     fake = FakeCloud({"GET /nova/servers/i1": (401, {"error": {"message": "no"}})})
     with pytest.raises(TokenRejected):
         clouds_on(fake).tenant("s1", PROJECT).compute.server("i1")
-    assert len(fake.calls("GET /nova/servers/i1")) == 2
+    assert len(fake.calls("GET /nova/servers/i1")) == 4
 
 
 def test_half_an_answer_is_not_an_answer() -> None:

@@ -1,11 +1,13 @@
 """What the other site's answers become, whatever answers there."""
 
 import contextlib
+import itertools
 import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -36,6 +38,9 @@ class Site(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.answer: Answer = (200, b"{}")
         self.login = 201
+        self.dead_tokens: set[str] = set()
+        self.refused_together: threading.Barrier | None = None
+        self.logins = itertools.count(1)
         self.catalog_type, self.catalog_name, self.catalog_path = "protector", "protector", "/v1/x"
         self.seen: list[tuple[str, str, str]] = []
 
@@ -65,6 +70,7 @@ class Site(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Site
     protocol_version = "HTTP/1.1"
+    token = ""
 
     def do_GET(self) -> None:
         self._serve()
@@ -76,18 +82,27 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.seen.append((self.command, self.path, self.headers.get("User-Agent", "")))
         if not self.path.startswith("/v3"):
-            self._send(*self.server.answer)
+            self._call()
         elif self.command == "POST":
+            self.token = f"token-{next(self.server.logins)}"
             self._send(self.server.login, json.dumps(self.server.token()).encode())
         else:
             version = {"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": self.server.url + "/v3"}]}
             self._send(200, json.dumps({"version": version}).encode())
 
+    def _call(self) -> None:
+        if self.headers["X-Auth-Token"] not in self.server.dead_tokens:
+            self._send(*self.server.answer)
+            return
+        if self.server.refused_together:
+            self.server.refused_together.wait()
+        self._send(401, told("unauthorized"))
+
     def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-Subject-Token", "T")
+        self.send_header("X-Subject-Token", self.token)
         self.end_headers()
         with contextlib.suppress(
             BrokenPipeError
@@ -111,7 +126,11 @@ def site() -> Iterator[Site]:
 
 def transport(site: Site, **changed: Any) -> HttpTransport:
     given: dict[str, Any] = {"auth_url": site.url + "/v3", "endpoint": site.url, **changed}
-    return HttpTransport(PeerAccess("site-b", username="u", password=Secret("p"), project_name="p", **given), "site-a")
+    return HttpTransport(
+        PeerAccess("site-b", username="u", password=Secret("p"), project_name="p", **given),
+        "site-a",
+        sleep=lambda _: None,
+    )
 
 
 def told(*codes: str) -> bytes:
@@ -211,3 +230,21 @@ def test_calls_say_who_asks_and_share_a_token(site: Site) -> None:
         client.request("GET", "/x")
     assert all(agent.startswith("protector/") and "(site-a)" in agent for _, _, agent in site.seen)
     assert sum(command == "POST" for command, _, _ in site.seen) == 1
+
+
+def test_a_token_that_died_is_renewed_once_for_all(site: Site) -> None:
+    """Eight threads are told at the same moment that their token is none: one logs in anew, and nobody is told of wrong credentials."""
+    client = transport(site)
+    client.request("GET", "/x")
+    site.dead_tokens.add("token-1")
+    site.refused_together = threading.Barrier(8, timeout=20)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: client.request("GET", "/x"), range(8))) == [{}] * 8
+    assert next(site.logins) == 3
+
+
+def test_a_token_that_dies_again_at_once_is_renewed_again(site: Site) -> None:
+    """Twice in a moment: the third one is good."""
+    site.dead_tokens |= {"token-1", "token-2"}
+    assert transport(site).request("POST", "/x", {}) == {}
+    assert next(site.logins) == 4

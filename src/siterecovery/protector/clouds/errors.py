@@ -2,7 +2,7 @@
 
     no connection, no answer in time            CloudUnreachable   nobody knows whether it was applied
     429, 500, 502, 503, 504                     CloudBusy          may work later, nobody knows whether it was applied
-    401 also with a fresh token, no token       TokenRejected
+    401 also with fresh tokens, no token        TokenRejected
     403                                         CloudForbidden
     404, 410                                    CloudNotFound
     409                                         CloudConflict

@@ -1,10 +1,11 @@
 """Who acts: the service user on its own, or in a tenant's project through the tenant's trust.
 
 A token is kept until it expires and shared by all threads. When a service answers 401 in the middle of an operation, one thread
-fetches a new token, the others use it; a second 401 is final (`TokenRejected`).
+fetches a new token, the others use it; how often that is tried is for `domain.credential` to say (`TokenRejected` in the end).
 """
 
 import dataclasses
+import functools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -35,12 +36,17 @@ class Endpoint:
 
 
 class Actor:
-    """One account in one scope on one site. `name` says who, for messages."""
+    """One account in one scope on one site. `name` says who, for messages.
 
-    def __init__(self, site: SiteSession, auth: v3.Password, name: str) -> None:
+    A new token comes from a new plugin of keystoneauth1, made by `auth`: the old one must not be invalidated while other threads ask it, because
+    it looks outside its own lock at what it has just fetched.
+    """
+
+    def __init__(self, site: SiteSession, auth: Callable[[], v3.Password], name: str) -> None:
         self.site = site
         self.name = name
-        self._auth = auth
+        self._anew = auth
+        self._auth = auth()
         self._lock = threading.Lock()
         self._seen = ("", 0.0)
         self._endpoints: dict[str, Endpoint] = {}
@@ -68,14 +74,14 @@ class Actor:
         """A token newer than the one a service has refused; threads that come late find it already there."""
         with self._lock:
             if self.token() == refused:
-                self._auth.invalidate()
+                self._auth = self._anew()
             return self.token()
 
     def check(self, age: float = 0.0) -> None:
         """A fresh token can be had: a cached one would hide that the trust is gone, unless it is at most `age` seconds old."""
         with self._lock:
             if not self._seen[0] or time.monotonic() - self._seen[1] > age:
-                self._auth.invalidate()
+                self._auth = self._anew()
             self.token()
 
     def endpoint(self, service_type: str) -> Endpoint:
@@ -139,9 +145,10 @@ def project_actor(site: SiteSession, project_id: str) -> Actor:
     return Actor(site, _password(site, project_id=project_id), name)
 
 
-def _password(site: SiteSession, **scope: Any) -> v3.Password:
+def _password(site: SiteSession, **scope: Any) -> Callable[[], v3.Password]:
     access = site.access
-    return v3.Password(
+    return functools.partial(
+        v3.Password,
         auth_url=access.auth_url,
         username=access.username,
         password=access.password.reveal(),

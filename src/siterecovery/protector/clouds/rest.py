@@ -13,6 +13,7 @@ from siterecovery.protector.clouds import request_id
 from siterecovery.protector.clouds.errors import translate, translated
 from siterecovery.protector.clouds.identity import Actor, Version
 from siterecovery.protector.clouds.retry import Kind
+from siterecovery.protector.domain.credential import with_credential
 from siterecovery.protector.domain.errors import CloudBusy, CloudNotFound, CloudRefused
 from siterecovery.workflow.abreast import abreast
 from siterecovery.workflow.ownership import still_owned
@@ -116,10 +117,12 @@ class Service:
 
     def _once(self, method: str, path: str, params: Params | None, body: Any, version: str | None) -> Any:
         action = f"{method} {path}"
-        response = self._send(method, path, params, body, version, self._actor.token(), action)
-        if response.status_code == 401:
-            token = self._actor.renew(str(response.request.headers.get("X-Auth-Token", "")))
-            response = self._send(method, path, params, body, version, token, action)
+        response, _ = with_credential(
+            self._actor.token(),
+            lambda token: self._send(method, path, params, body, version, token, action),
+            self._actor.renew,
+            self._actor.site.pace.sleep,
+        )
         if response.status_code >= 400:
             foreign = ksa.from_response(response, method, path)
             raise translate(foreign, service=self.name, action=action) from foreign

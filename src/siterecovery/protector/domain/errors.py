@@ -15,7 +15,7 @@ ProtectorError                      500
     │   ├── CloudForbidden                policy
     │   ├── CloudNotFound
     │   └── CloudConflict                 the thing is in a state that refuses it
-    └── TokenRejected                     401 also with a fresh token: trust or password broken
+    └── TokenRejected                     401 also with fresh tokens: trust or password broken
 """
 
 import dataclasses

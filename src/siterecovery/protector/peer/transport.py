@@ -1,7 +1,8 @@
 """HTTP to the other site's Protector, with the service credentials this site has there.
 
-One session per site, shared by all threads: its token is kept and renewed by keystoneauth1. Limits are short: a dead site must be noticed
-before the person who waits gives up. Nothing above this file sees an exception of keystoneauth1 or requests.
+One session per site, shared by all threads. Its token is renewed here and not by keystoneauth1, which tells all threads but one that meet a 401
+at the same time that they are refused. Limits are short: a dead site must be noticed before the person who waits gives up. Nothing above this
+file sees an exception of keystoneauth1 or requests.
 
 RemoteSiteUnreachable   no connection, no answer in time, 5xx, 429, no Protector behind the endpoint: nobody knows whether it was applied
 Forbidden               401 (credentials), 403
@@ -9,14 +10,19 @@ NotFound · Conflict · BadRequest · PreconditionFailed   as the peer said
 """
 
 import dataclasses
+import functools
 import threading
+import time
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, Protocol
 
 from keystoneauth1 import exceptions as ksa
 from keystoneauth1 import session as ksa_session
 from keystoneauth1.identity import v3
+from requests import Response
 
+from siterecovery.protector.domain.credential import with_credential
 from siterecovery.protector.domain.errors import (
     BadRequest,
     Conflict,
@@ -63,19 +69,11 @@ class Transport(Protocol):
 class HttpTransport:
     """`own_site` is what the User-Agent tells: a fault injector, or a log over there, can tell the two sites' calls apart."""
 
-    def __init__(self, access: PeerAccess, own_site: str) -> None:
+    def __init__(self, access: PeerAccess, own_site: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._access = access
-        auth = v3.Password(
-            auth_url=access.auth_url,
-            username=access.username,
-            password=access.password.reveal(),
-            project_name=access.project_name,
-            user_domain_name=access.user_domain,
-            project_domain_name=access.project_domain,
-        )
-        self._auth = auth
+        self._sleep = sleep
+        self._auth = self._anew()
         self._session = ksa_session.Session(
-            auth=auth,
             verify=access.cafile or True,
             timeout=access.read_timeout,
             user_agent=f"protector/{version('siterecovery')} ({own_site})",
@@ -87,20 +85,47 @@ class HttpTransport:
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
             url = self._endpoint() + path
-            if method != "GET":
-                still_owned()
-            answer = self._session.request(
-                url,
-                method,
-                json=body,
-                headers={"Accept": "application/json"},
-                timeout=(self._access.connect_timeout, self._access.read_timeout),
-                raise_exc=False,
-                log=False,  # documents carry what tenants call secret, sealed or not
-            )
+            send = functools.partial(self._send, method, url, body)
+            answer, _ = with_credential(self._token(), send, self._renewed, self._sleep)
         except ksa.ClientException as error:
             raise self._translated(error) from error
         return self._decoded(answer)
+
+    def _send(self, method: str, url: str, body: dict[str, Any] | None, token: str) -> Response:
+        if method != "GET":
+            still_owned()
+        return self._session.request(
+            url,
+            method,
+            json=body,
+            headers={"Accept": "application/json", "X-Auth-Token": token},
+            timeout=(self._access.connect_timeout, self._access.read_timeout),
+            raise_exc=False,
+            log=False,  # documents carry what tenants call secret, sealed or not
+        )
+
+    def _anew(self) -> v3.Password:
+        """Without a token yet. None is ever invalidated: other threads may be asking it, and it would have nothing for them."""
+        access = self._access
+        return v3.Password(
+            auth_url=access.auth_url,
+            username=access.username,
+            password=access.password.reveal(),
+            project_name=access.project_name,
+            user_domain_name=access.user_domain,
+            project_domain_name=access.project_domain,
+        )
+
+    def _token(self) -> str:
+        """Goes onto the wire and nowhere else."""
+        return str(self._auth.get_access(self._session).auth_token)
+
+    def _renewed(self, refused: str) -> str:
+        """A token newer than the refused one; threads that come late find it already there."""
+        with self._lock:
+            if self._token() == refused:
+                self._auth = self._anew()
+            return self._token()
 
     def _translated(self, error: ksa.ClientException) -> ProtectorError:
         name = self._access.name

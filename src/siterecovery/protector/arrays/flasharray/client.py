@@ -17,6 +17,7 @@ from siterecovery.protector.arrays.flasharray import tls
 from siterecovery.protector.arrays.flasharray.errors import refusal, translated
 from siterecovery.protector.arrays.flasharray.session import ArraySession
 from siterecovery.protector.arrays.settings import ArraySettings
+from siterecovery.protector.domain.credential import with_credential
 from siterecovery.protector.domain.errors import BadRequest, CloudBusy, CloudUnreachable
 from siterecovery.protector.domain.secret import Secret
 
@@ -65,7 +66,7 @@ class ArrayClient:
         )
         self._headers, self._timeouts = dict(self._http.headers), timeout.as_dict()
         expected = _of(settings.array_ids, self.url)
-        self._session = ArraySession(self._http, self.url, token, settings.rest_ceiling, expected)
+        self._session = ArraySession(self._http, self.url, token, settings.rest_ceiling, expected, sleep)
 
     @property
     def name(self) -> str:
@@ -117,11 +118,12 @@ class ArrayClient:
         return attempt()
 
     def _call(self, method: str, path: str, query: Query, body: Any) -> Any:
-        prefix, session = self._session.current()
-        answer = self._send(method, f"{prefix}/{path}", query, body, session)
-        if answer.status_code == 401:
-            prefix, session = self._session.renew(session)
-            answer = self._send(method, f"{prefix}/{path}", query, body, session)
+        answer, _ = with_credential(
+            self._session.current(),
+            lambda login: self._send(method, f"{login.prefix}/{path}", query, body, login.session),
+            self._session.renew,
+            self._sleep,
+        )
         if answer.status_code >= 400:
             error = refusal(self.url, f"{method} {path}", answer)
             error.retry_after = _seconds(answer.headers.get("Retry-After"))  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
     no connection, no answer in time                     CloudUnreachable
     429, any 5xx, half an answer                         CloudBusy
-    401 also after a fresh login                         TokenRejected
+    401 also after fresh logins                          TokenRejected
     403                                                  CloudForbidden
     400 "does not exist", "No such …", "could not be found"     CloudNotFound
     400 "already …", "has been destroyed", "in use", "existing connections"     CloudConflict

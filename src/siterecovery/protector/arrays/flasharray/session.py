@@ -7,11 +7,14 @@ session. Sessions are logged out at the end, because an array that collects aban
 import contextlib
 import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import httpx
 
 from siterecovery.protector.arrays.flasharray.errors import refusal, translated
+from siterecovery.protector.domain.credential import with_credential
 from siterecovery.protector.domain.errors import CloudError, CloudRefused, TokenRejected
 from siterecovery.protector.domain.secret import Secret
 
@@ -26,29 +29,45 @@ HARD_FLOOR: Version = (2, 16)
 RECOMMENDED: Version = (2, 26)
 
 
+class Login(NamedTuple):
+    """`prefix` begins the path of every call; `session` goes into its header and nowhere else."""
+
+    prefix: str
+    session: str
+
+
 class ArraySession:
     """Login state of one array; `http` has the array's URL as its base."""
 
-    def __init__(self, http: httpx.Client, url: str, token: Secret, ceiling: Version, expected_id: str | None) -> None:
+    def __init__(
+        self,
+        http: httpx.Client,
+        url: str,
+        token: Secret,
+        ceiling: Version,
+        expected_id: str | None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._http = http
         self._url = url
         self._token = token
         self._ceiling = ceiling
         self._expected_id = expected_id
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._session: str | None = None
         self._version: Version | None = None
         self.name = ""
 
-    def current(self) -> tuple[str, str]:
-        """(path prefix, session token), after a login if there is none yet."""
+    def current(self) -> Login:
+        """The one that all threads use, after a login if there is none yet."""
         with self._lock:
             return self._ready()
 
-    def renew(self, refused: str) -> tuple[str, str]:
+    def renew(self, refused: Login) -> Login:
         """A session newer than the refused one."""
         with self._lock:
-            if self._session == refused:
+            if self._session == refused.session:
                 self._session = None
             return self._ready()
 
@@ -61,12 +80,12 @@ class ArraySession:
                 self._http.post(f"{_prefix(self._version)}/logout", headers={"x-auth-token": self._session})
             self._session = None
 
-    def _ready(self) -> tuple[str, str]:
+    def _ready(self) -> Login:
         if self._version is None:
             self._version = self._negotiate()
         if self._session is None:
-            self._session = self._login(self._version)
-        return _prefix(self._version), self._session
+            self._session = self._identified(self._version)
+        return Login(_prefix(self._version), self._session)
 
     def _negotiate(self) -> Version:
         with translated(self._url, "GET api_version"):
@@ -97,13 +116,16 @@ class ArraySession:
             )
         if answer.status_code != 200 or not session:
             raise refusal(self._url, "POST login", answer)
-        self._identify(version, session)
         return str(session)
 
-    def _identify(self, version: Version, session: str) -> None:
-        """Addresses move and names are given twice; the id is the array."""
-        with translated(self._url, "GET arrays"):
-            answer = self._http.get(f"{_prefix(version)}/arrays", headers={"x-auth-token": session})
+    def _identified(self, version: Version) -> str:
+        """A session with the array it should be: addresses move and names are given twice; the id is the array."""
+
+        def who(session: str) -> httpx.Response:
+            with translated(self._url, "GET arrays"):
+                return self._http.get(f"{_prefix(version)}/arrays", headers={"x-auth-token": session})
+
+        answer, session = with_credential(self._login(version), who, lambda _: self._login(version), self._sleep)
         if answer.status_code != 200:
             raise refusal(self._url, "GET arrays", answer)
         array = answer.json()["items"][0]
@@ -114,6 +136,7 @@ class ArraySession:
                 remedy="Correct the address; if the array was really replaced, correct its id in the configuration and restart.",
             )
         self._expected_id, self.name = array["id"], array["name"]
+        return session
 
 
 def choose(offered: Sequence[str], ceiling: Version) -> Version | None:
