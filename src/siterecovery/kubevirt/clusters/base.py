@@ -115,7 +115,7 @@ class Cluster(Protocol):
     async def list(
         self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
     ) -> Listing:
-        """All of them, in pages. `labels` and `fields` are selectors."""
+        """All of them, in pages. `labels` and `fields` are selectors. Shared with who asks the same meanwhile: read only."""
         ...
 
     def watch(

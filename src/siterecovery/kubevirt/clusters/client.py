@@ -12,6 +12,7 @@ import orjson
 from siterecovery.kubevirt.clusters import answers, base
 from siterecovery.kubevirt.clusters.access import Access
 from siterecovery.kubevirt.clusters.base import Listing, WatchEvent
+from siterecovery.kubevirt.clusters.together import Together
 from siterecovery.kubevirt.domain.resources import Object, Resource
 from siterecovery.workflow.ownership import still_owned
 
@@ -30,6 +31,7 @@ class ClusterClient:
         self._limit = aiohttp.ClientTimeout(total=timeout, connect=connect)
         self._connect = connect
         self._session: aiohttp.ClientSession | None = None
+        self._lists = Together[Listing]()
 
     @property
     def name(self) -> str:
@@ -56,6 +58,10 @@ class ClusterClient:
     async def list(
         self, resource: Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
     ) -> Listing:
+        question = resource, namespace, labels, fields
+        return await self._lists(question, lambda: self._all(resource, namespace, labels, fields))
+
+    async def _all(self, resource: Resource, namespace: str | None, labels: str, fields: str) -> Listing:
         query = _given(labelSelector=labels, fieldSelector=fields)
         try:
             return await self._pages(resource, namespace, query, str(PAGE))

@@ -242,3 +242,27 @@ def test_a_namespaced_object_needs_its_namespace():
     """Addressing a namespaced object without a namespace is a mistake of the caller."""
     with pytest.raises(ValueError, match="namespace"):
         PROTECTION_GROUPS.path(None, "x")
+
+
+def test_equal_lists_at_the_same_time_are_asked_for_once_more_and_not_each():
+    """Nine who ask while a list is on its way share the next one; other questions are not kept waiting."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(request):
+        begun.set()
+        await go_on.wait()
+        return web.json_response({"items": [], "metadata": {"resourceVersion": "1"}})
+
+    newer = 200, {"items": [{"metadata": {"name": "n"}}], "metadata": {"resourceVersion": "2"}}
+    server = Server(slow, newer, newer)
+
+    async def story(client):
+        first = asyncio.create_task(client.list(NODES))
+        await begun.wait()
+        later = [asyncio.create_task(client.list(NODES)) for _ in range(9)]
+        other = await client.list(NODES, labels="a=b")
+        go_on.set()
+        return (await first).items, {len((await listing).items) for listing in later}, len(other.items)
+
+    assert play(server, story) == ((), {1}, 1)
+    assert len(server.asked) == 3

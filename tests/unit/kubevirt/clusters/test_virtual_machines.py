@@ -140,8 +140,9 @@ def test_a_running_manual_vm_may_be_started(cluster):
     asyncio.run(virtual_machines.start(cluster, vm(cluster, {ORIGINAL_RUN: "Manual"}, runStrategy="Manual")))
 
 
-def test_a_look_sees_everything_at_once(cluster):
-    """VM, instance, launcher and node are brought together, in four calls for any number of VMs; what cannot be read is raised."""
+@pytest.mark.parametrize(("others", "calls"), [(0, 3 + 3 + 2), (997, 4)])
+def test_a_look_sees_everything_at_once(cluster, others, calls):
+    """VM, instance, launcher and node are brought together, a few VMs by name and any number in four calls; what cannot be read is raised."""
     vm(cluster, runStrategy="Always")
     cluster.put(
         VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINE_INSTANCES.header("vm1", NS), {"phase": "Running", "nodeName": "n1"}
@@ -151,9 +152,10 @@ def test_a_look_sees_everything_at_once(cluster):
     cluster.put(PODS, pod, {"phase": "Running"})
     cluster.put(NODES, NODES.header("n1"), {"conditions": [{"type": "Ready", "status": "Unknown"}]})
     cluster.calls.clear()
-    seen = asyncio.run(virtual_machines.look(cluster, NS, ["vm1", "vm2", "vm3"]))
+    names = ["vm1", "vm2", "vm3", *(f"other{number}" for number in range(others))]
+    seen = asyncio.run(virtual_machines.look(cluster, NS, names))
     assert [seen[name].power for name in ("vm1", "vm2", "vm3")] == [Power.UNKNOWN, Power.STOPPING, Power.STOPPED]
-    assert len(cluster.calls) == 4
+    assert len(cluster.calls) == calls
     cluster.broken = base.TimedOut("frozen")
     with pytest.raises(base.TimedOut):
-        asyncio.run(virtual_machines.look(cluster, NS, ["vm1"]))
+        asyncio.run(virtual_machines.look(cluster, NS, names))
