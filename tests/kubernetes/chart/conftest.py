@@ -1,4 +1,4 @@
-"""The chart on real clusters, once for the tests of this folder, and gone afterwards."""
+"""The chart on real clusters, once for a file's tests, and gone afterwards: other files have controllers of their own on the same clusters."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from sandbox.kubernetes.world import World
 from support.kubernetes.shell import Shell
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def installation(planes: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     made = Installation(planes, planes.storage.linstor, tmp_path_factory.mktemp("chart"))
     made.install()

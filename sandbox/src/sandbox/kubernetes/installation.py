@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sandbox.kubernetes.access import Access
+from sandbox.kubernetes.client import wait_until
 from sandbox.kubernetes.desk import DEPLOY, NAMESPACE
 from sandbox.processes import ProcessError
 
@@ -47,10 +48,12 @@ class Installation:
             list(pool.map(lambda cluster: self._release(cluster, more), self._clusters))
 
     def uninstall(self) -> None:
+        """Until the last controller has gone too: Helm waits for its own objects only, and the Pods are not among them."""
         for cluster in self._clusters:
             cluster.helm("uninstall", _RELEASE, "--namespace", NAMESPACE, "--wait", "--timeout", "60s")
             for other in self._others(cluster):
                 cluster.api.delete(f"/api/v1/namespaces/{NAMESPACE}/secrets/{other.name}-kubeconfig")
+        wait_until("the end of the controllers", 60, lambda: not any(_pods(cluster) for cluster in self._clusters))
 
     def _others(self, cluster: Access) -> list[Access]:
         return [other for other in self._clusters if other is not cluster]
@@ -88,3 +91,8 @@ class Installation:
         }
         data = {"kubeconfig": base64.b64encode(file.read_bytes()).decode()}
         cluster.api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+
+
+def _pods(cluster: Access) -> list[object]:
+    found: list[object] = cluster.api.get(f"/api/v1/namespaces/{NAMESPACE}/pods")["items"]
+    return found
