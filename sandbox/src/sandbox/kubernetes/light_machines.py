@@ -34,6 +34,8 @@ _KUBEVIRT = "/apis/kubevirt.io/v1"
 _CLAIMS, _VOLUMES = "/api/v1/persistentvolumeclaims", "/api/v1/persistentvolumes"
 _FINALIZER = "foregroundDeleteVirtualMachine"
 _STARTS = ("Always", "RerunOnFailure", "running=true")
+_GOES_ON = (*_STARTS, "Manual")
+"""An instance is left as it is. At Manual none is made, nor anew for one that has failed: that is for the start subresource."""
 _AGAIN_SECONDS = 1.0
 _LINGER_SECONDS = 0.2
 _GRACE_SECONDS = 30.0
@@ -264,7 +266,7 @@ class _Machines:
         guest = self.guests_of.by_uid.get(uid)
         if instance["metadata"].get("deletionTimestamp"):
             return await self._shut_down(instance, guest)
-        if vm is None or vm["metadata"].get("deletionTimestamp") or _run(vm) not in _STARTS:
+        if vm is None or vm["metadata"].get("deletionTimestamp") or _run(vm) not in _GOES_ON:
             await self._delete(instance)
         elif uid in self.guests_of.lost or (phase == "Running" and guest is None) or (guest and guest.deed == CRASH):
             await self._fail(instance, guest)
