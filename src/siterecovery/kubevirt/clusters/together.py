@@ -21,7 +21,7 @@ class Together(Generic[T]):
     async def __call__(self, question: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer to an `ask` that begins from now on, at most one of them at a time for each question; its error is everybody's.
 
-        Who is cancelled leaves the others their answer."""
+        One under way is waited for first, so an answer may take twice its time. Who is cancelled leaves the others theirs."""
         if (turn := self._next.get(question)) is None:
             turn = self._next[question] = asyncio.create_task(self._turn(question, ask))
             turn.add_done_callback(_seen)

@@ -5,14 +5,12 @@ middle of a move. None of that says that the right is gone. It is gone when no n
 the other is refused.
 """
 
-import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Protocol, TypeVar
 
 RENEWALS = (0.0, 0.5, 2.0)
 """Seconds to wait before each renewal: the first is due at once, as the credential may simply have been old."""
-
-UNAUTHORIZED = 401
 
 
 class Answer(Protocol):
@@ -25,7 +23,7 @@ C = TypeVar("C")
 
 
 def with_credential(
-    credential: C, send: Callable[[C], A], renew: Callable[[C], C], sleep: Callable[[float], None] = time.sleep
+    credential: C, send: Callable[[C], A], renew: Callable[[C], C], sleep: Callable[[float], None]
 ) -> tuple[A, C]:
     """The answer, and the credential that it was given to; the answer is 401 when the last renewal was refused too.
 
@@ -33,7 +31,7 @@ def with_credential(
     """
     answer = send(credential)
     for pause in RENEWALS:
-        if answer.status_code != UNAUTHORIZED:
+        if answer.status_code != HTTPStatus.UNAUTHORIZED:
             break
         if pause:
             sleep(pause)

@@ -5,7 +5,7 @@ at the same time that they are refused. Limits are short: a dead site must be no
 file sees an exception of keystoneauth1 or requests.
 
 RemoteSiteUnreachable   no connection, no answer in time, 5xx, 429, no Protector behind the endpoint: nobody knows whether it was applied
-Forbidden               401 (credentials), 403
+Forbidden               401 also with fresh tokens (credentials), 403
 NotFound · Conflict · BadRequest · PreconditionFailed   as the peer said
 """
 

@@ -7,7 +7,6 @@ session. Sessions are logged out at the end, because an array that collects aban
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -46,7 +45,7 @@ class ArraySession:
         token: Secret,
         ceiling: Version,
         expected_id: str | None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None],
     ) -> None:
         self._http = http
         self._url = url
