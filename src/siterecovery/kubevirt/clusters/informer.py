@@ -1,8 +1,8 @@
 """A local copy of a list of objects that keeps itself true, and tells what has changed.
 
 It lists, then watches from there. A bookmark comes about every minute, so longer silence means a dead connection, which TCP alone would tell
-hours later. After a Gone it lists again and compares: what is missing was deleted while nobody looked. Every `resync` seconds everything is told
-again: level-triggered work then repairs whatever an event or a fault has left.
+hours later. After a Gone, and when a server that was away answers again, it lists anew and compares: what is missing was deleted while nobody
+looked. Every `resync` seconds everything is told again: level-triggered work then repairs whatever an event or a fault has left.
 
 The copy is for finding and planning. What cannot be taken back is decided on a live read."""
 
@@ -61,6 +61,7 @@ class Informer:
         self._clock = clock or SystemClock()
         self._objects: dict[Key, Object] = {}
         self._told: list[Callable[[Change], None]] = []
+        self._announced: list[Callable[[], None]] = []
         self._version = ""
         self._heard: float | None = None
         self.synced = asyncio.Event()
@@ -85,6 +86,11 @@ class Informer:
         """`callback` is told every change from now on, and everything at each resync. It must not block or raise."""
         self._told.append(callback)
 
+    def announce(self, callback: Callable[[], None]) -> None:
+        """`callback` is called whenever a whole list has come in: the first one, and those after an outage. What had to wait for the server can go on
+        then, also where nothing has changed."""
+        self._announced.append(callback)
+
     async def run(self) -> None:
         repeating = asyncio.create_task(self._repeat())
         try:
@@ -104,6 +110,8 @@ class Informer:
                 self._version = ""
             except base.ClusterError as error:
                 LOG.warning("%s", error)
+                if failures:  # it is away, not just a connection lost
+                    self._version = ""
             # A watch that has lasted ended by the server's own limit, or fell silent: it goes on at once. All else is asked more and more rarely.
             failures = 0 if self._clock.monotonic() - begun >= self._lasted else failures + 1
             await self._clock.sleep(self._pause(failures) if failures > 1 else 0.0)
@@ -122,6 +130,8 @@ class Informer:
             self._put(key, item)
         self._version = listing.resource_version
         self.synced.set()
+        for callback in self._announced:
+            callback()
 
     async def _watch(self) -> None:
         events = self._cluster.watch(

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from siterecovery.kubevirt.clusters import base
 from siterecovery.workflow.clock import Clock, SystemClock
 
 LOG = logging.getLogger(__name__)
@@ -71,6 +72,9 @@ class WorkQueue(Generic[K]):
             key = await self._next()
             try:
                 again = await work(key)
+            except base.ClusterError as error:
+                again = self._pause(key)
+                LOG.warning("work on %s failed: %s; once more in %.1f s", key, error, again)
             except Exception:  # the log shows it, the key comes back: one bad object must not stop the others
                 again = self._pause(key)
                 LOG.exception("work on %s failed; once more in %.1f s", key, again)

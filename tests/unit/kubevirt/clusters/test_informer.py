@@ -121,6 +121,30 @@ def test_an_unreachable_cluster_is_asked_until_it_answers():
     asyncio.run(scene())
 
 
+def test_a_server_that_is_back_is_announced():
+    """The first list is announced, and each one after an outage, also where nothing has changed: work that failed meanwhile need not wait any longer."""
+
+    async def scene():
+        cluster = MemoryCluster()
+        cluster.put(PROTECTION_GROUPS, group("a"))
+        watcher, lists = Watcher(cluster, silence=0.05), []
+        watcher.informer.announce(lambda: lists.append(list(watcher.informer.objects)))
+        async with asyncio.timeout(5), watcher.watching():
+            await watcher.informer.synced.wait()
+            cluster.broken = base.Unreachable("down")
+            tried = len(cluster.calls)
+            while len(cluster.calls) < tried + 3:
+                await asyncio.sleep(0.005)
+            assert lists == [[(NS, "a")]]
+            cluster.broken = None
+            while len(lists) < 2:
+                await asyncio.sleep(0.005)
+        assert lists == [[(NS, "a")]] * 2
+        assert watcher.story == [("a", "new")]
+
+    asyncio.run(scene())
+
+
 def test_everything_is_told_again_and_again():
     """At each resync every object is told, though nothing has changed."""
 

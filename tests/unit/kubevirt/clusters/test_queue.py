@@ -1,7 +1,11 @@
 """The work queue."""
 
 import asyncio
+import logging
 
+import pytest
+
+from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.clusters.queue import WorkQueue
 
 
@@ -103,6 +107,25 @@ def test_what_fails_comes_back():
         await desk.until(4)
 
     assert play(story, first=0.001).done == ["a", "a", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("error", "traceback"), [(base.Unreachable("cluster1: no connection"), False), (ValueError("a bug"), True)]
+)
+def test_a_cluster_that_is_away_is_told_in_a_sentence(caplog, error, traceback):
+    """Only what nobody foresaw leaves a traceback: an operator who looks for the cause of an outage reads sentences."""
+
+    async def story(queue, desk):
+        desk.answers = [error]
+        queue.add("pg-a")
+        await desk.until(2)
+
+    with caplog.at_level(logging.WARNING):
+        play(story, first=0.001)
+    (record,) = caplog.records
+    assert bool(record.exc_info) is traceback
+    assert "pg-a" in record.getMessage()
+    assert traceback or str(error) in record.getMessage()
 
 
 def test_work_may_ask_to_look_again():

@@ -53,6 +53,7 @@ class Cache:
         self._labelled: dict[Key, set[Key]] = {}
         """Group → VMs that are marked as its members."""
         self.groups.tell(self._group_changed)
+        self.groups.announce(self._wake_all)
         self.vms.tell(self._vm_changed)
         self.instances.tell(self._instance_changed)
         self.pods.tell(self._pod_changed)
@@ -161,8 +162,11 @@ class Cache:
         silent = nodes.unresponsive(self.nodes)
         if silent != self._silent:
             self._silent = silent
-            for key in list(self.groups.objects):
-                self._woken(key)
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        for key in list(self.groups.objects):
+            self._woken(key)
 
 
 def _vm_of(pod: Object | None) -> str | None:
@@ -200,19 +204,12 @@ class Peers:
             known[2].cancel()
         informer = Informer(cluster, PROTECTION_GROUPS, resync=self._resync, clock=self._clock)
         informer.tell(lambda change: self._woken(change.key))
-        self._informers[name] = (cluster, informer, asyncio.get_running_loop().create_task(self._run(informer)))
+        # A cluster that can be read now: that it has no copy of a group is no change, and yet what the group waits for.
+        informer.announce(lambda: self._wake(self._everyone()))
+        self._informers[name] = (cluster, informer, asyncio.get_running_loop().create_task(informer.run()))
 
-    async def _run(self, informer: Informer) -> None:
-        announcing = asyncio.get_running_loop().create_task(self._announce(informer))
-        try:
-            await informer.run()
-        finally:
-            announcing.cancel()
-
-    async def _announce(self, informer: Informer) -> None:
-        """A cluster that can be read now: that it has no copy of a group is no event, and yet what the group waits for."""
-        await informer.synced.wait()
-        for key in list(self._everyone()):
+    def _wake(self, keys: Iterable[Key]) -> None:
+        for key in list(keys):
             self._woken(key)
 
     def copy(self, name: str, key: Key) -> tuple[bool, Object | None]:
