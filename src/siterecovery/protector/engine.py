@@ -27,7 +27,7 @@ from siterecovery.workflow.journal import Write
 from siterecovery.workflow.lease import Hold, Lease
 from siterecovery.workflow.runner import Listener, Runner, Workers
 from siterecovery.workflow.step import Fenced, HandedOver, Refused, StepError, Unsettled
-from siterecovery.workflow.watch import Pace
+from siterecovery.workflow.watch import Pace, Watcher
 
 LOG = logging.getLogger(__name__)
 
@@ -221,7 +221,7 @@ class Engine:
             self.workers,
             translate=translate,
             recorder=job.closing.recorder(),
-            pace=self.settings.pace,
+            watcher=Watcher(self.clock, self.workers.poll, translate=translate, pace=self.settings.pace),
             listener=self._listener or _logged,
         )
 

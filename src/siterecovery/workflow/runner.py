@@ -19,7 +19,7 @@ from siterecovery.workflow.lease import Hold
 from siterecovery.workflow.record import Record
 from siterecovery.workflow.run import End, Result, Run
 from siterecovery.workflow.step import HandedOver, Step, StepError
-from siterecovery.workflow.watch import Pace, Watcher
+from siterecovery.workflow.watch import Watcher
 
 __all__ = ["End", "Listener", "Recorder", "Result", "Runner", "Workers"]
 
@@ -72,9 +72,10 @@ class Runner:
         translate: Callable[[Exception], StepError] = _plain,
         listener: Listener = _silent,
         recorder: Recorder = _unrecorded,
-        pace: Pace | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
-        """`translate` turns what steps may raise into the core's own errors, once."""
+        """`translate` turns what steps may raise into the core's own errors, once. `watcher`: several runners may share one, so that all of their
+        operations wait by the same readings."""
         self.journal = journal
         self.clock = clock
         self.workers = workers
@@ -82,7 +83,7 @@ class Runner:
         self.listener = listener
         self.recorder = recorder
         self.commits = GroupCommit(journal, workers.commit, clock)
-        self.watcher = Watcher(clock, workers.poll, translate=translate, pace=pace)
+        self.watcher = watcher or Watcher(clock, workers.poll, translate=translate)
         self._lanes: dict[Hashable, asyncio.Semaphore] = collections.defaultdict(lambda: asyncio.Semaphore(LANE))
 
     def lane(self, step: Step) -> contextlib.AbstractAsyncContextManager[Any]:

@@ -5,10 +5,11 @@ and its spec is patched; only Manual is started by the subresource. Each write i
 somebody else was faster, so look again."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from siterecovery.kubevirt.clusters import base
+from siterecovery.kubevirt.clusters.named import named
 from siterecovery.kubevirt.domain import node as nodes
 from siterecovery.kubevirt.domain import virtual_machine as domain
 from siterecovery.kubevirt.domain.names import GROUP_CONTROLLER, GROUP_LABEL, HELD, ORIGINAL_RUN, STARTED_UNDER
@@ -19,13 +20,8 @@ from siterecovery.kubevirt.domain.resources import (
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
     Object,
-    Resource,
 )
 from siterecovery.kubevirt.domain.virtual_machine import Observed
-
-_FEW = 16
-"""Objects that are asked for one by one; with more of them the whole namespace is listed. A bound between 10, where ten thousand others made the
-lists too dear (benchmarks/README.md), and groups of a hundred; where they cost the same was not measured."""
 
 
 async def stop(cluster: base.Cluster, vm: Mapping[str, Any]) -> Object:
@@ -116,19 +112,13 @@ async def look(cluster: base.Cluster, namespace: str, names: Iterable[str]) -> d
 
     The order is the proof: a VM that is seen halted starts no instance any more, and an instance that is gone no Pod."""
     asked = list(names)
-    vms = await _found(cluster, VIRTUAL_MACHINES, namespace, asked)
-    instances = await _found(cluster, VIRTUAL_MACHINE_INSTANCES, namespace, asked)
-    pods = launchers_by_vm((await cluster.list(PODS, namespace, labels=domain.LAUNCHER_LABEL)).items)
-    silent = nodes.unresponsive((await cluster.list(NODES)).items)
+    vms = await named(cluster, VIRTUAL_MACHINES, namespace, asked)
+    instances = await named(cluster, VIRTUAL_MACHINE_INSTANCES, namespace, asked)
+    launchers, found = await asyncio.gather(
+        cluster.list(PODS, namespace, labels=domain.LAUNCHER_LABEL), cluster.list(NODES)
+    )
+    pods, silent = launchers_by_vm(launchers.items), nodes.unresponsive(found.items)
     return {name: domain.observe(vms.get(name), instances.get(name), pods.get(name, []), silent) for name in asked}
-
-
-async def _found(cluster: base.Cluster, resource: Resource, namespace: str, names: Sequence[str]) -> dict[str, Object]:
-    """By name; those that are there."""
-    if len(names) > _FEW:
-        return _by_name(await cluster.list(resource, namespace))
-    found = await asyncio.gather(*(cluster.find(resource, name, namespace) for name in names))
-    return {name: item for name, item in zip(names, found, strict=True) if item is not None}
 
 
 def launchers_by_vm(pods: Iterable[Object]) -> dict[str, list[Object]]:
@@ -138,7 +128,3 @@ def launchers_by_vm(pods: Iterable[Object]) -> dict[str, list[Object]]:
         if name:
             found.setdefault(name, []).append(pod)
     return found
-
-
-def _by_name(listing: base.Listing) -> dict[str, Object]:
-    return {item["metadata"]["name"]: item for item in listing.items}

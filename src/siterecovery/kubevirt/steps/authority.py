@@ -1,7 +1,5 @@
 """Who may run the group: `activeCluster` and `epoch` in every copy of it. Only a failover moves them, and only upwards."""
 
-from collections.abc import Iterable, Mapping
-
 from siterecovery.kubevirt.clusters import authority, base
 from siterecovery.kubevirt.domain.authority import Claim
 from siterecovery.kubevirt.domain.resources import Object
@@ -29,21 +27,24 @@ class RaiseEpoch(MoveStep):
         return Outcome({"epoch": claim.epoch})
 
     async def _raise(self) -> Claim:
-        copies, away = await self._copies(
-            must=(self.move.target,) if self._alone else (self.move.source, self.move.target)
-        )
+        copies = await self._copies(must=self._asked)
         if not self._alone:
             await at_rest(self.world, self.move.source)
-        newest = self._newest(copies.values())
+        newest = self._newest(copies)
         claim = newest if newest.active == self.move.target else Claim(newest.epoch + 1, self.move.target)
-        if self.move.source in away:
-            await debts.record(self.world, copies[self.move.target], claim.epoch)
+        if self.move.source in copies.away:
+            await debts.record(self.world, copies.found[self.move.target], claim.epoch)
         await self._spread(claim, copies)
         return claim
 
     @property
     def _alone(self) -> bool:
         return self.move.type == "unplanned"
+
+    @property
+    def _asked(self) -> tuple[str, ...]:
+        """Who must learn of it."""
+        return (self.move.target,) if self._alone else (self.move.source, self.move.target)
 
     def undo(self, call: Call) -> Answer | None:
         if is_idle(call):
@@ -60,47 +61,36 @@ class RaiseEpoch(MoveStep):
         return Outcome({"epoch": claim.epoch})
 
     async def _is_raised(self) -> bool:
-        copies, away = await self._copies(must=(self.move.target,))
-        if self._alone and self.move.source in away:
+        copies = await self._copies(must=(self.move.target,))
+        if self._alone and self.move.source in copies.away:
             raise Refused(
                 f"{self.move.group} stays stopped under the authority of {self.move.target}: {self.move.source} could not be asked, so nothing is"
                 f" handed back. When the cause is mended: pgctl failover {self.move.group} --to {self.move.shown} --type unplanned"
                 f" --confirm-source-down --namespace {self.move.namespace}"
             )
-        return self._newest(copies.values()).active == self.move.target
+        return self._newest(copies).active == self.move.target
 
     async def _return(self) -> Claim:
-        copies, _ = await self._copies(must=(self.move.source, self.move.target))
-        newest = self._newest(copies.values())
+        copies = await self._copies(must=(self.move.source, self.move.target))
+        newest = self._newest(copies)
         claim = newest if newest.active == self.move.source else Claim(newest.epoch + 1, self.move.source)
         await self._spread(claim, copies, back=True)
         return claim
 
-    async def _copies(self, must: tuple[str, ...]) -> tuple[dict[str, Object], list[str]]:
-        """(copies by cluster, clusters that did not answer); those in `must` are raised."""
-        found, away = dict[str, Object](), list[str]()
-        for name in self.move.kept_on:
-            try:
-                found[name] = await reading.copy(self.world, name)
-            except (base.Unknown, base.BadAccess, Refused) as error:
-                if name in must:
-                    raise
-                if not isinstance(error, Refused):
-                    away.append(name)
-        return found, away
+    async def _copies(self, must: tuple[str, ...]) -> reading.Copies:
+        return await reading.copies(self.world, self.move.kept_on, must=must)
 
-    def _newest(self, copies: Iterable[Object]) -> Claim:
-        return max((self.world.claim_of(found) for found in copies), key=lambda claim: claim.epoch)
+    def _newest(self, copies: reading.Copies) -> Claim:
+        return max((self.world.claim_of(found) for found in copies.found.values()), key=lambda claim: claim.epoch)
 
-    async def _spread(self, claim: Claim, copies: Mapping[str, Object], *, back: bool = False) -> None:
+    async def _spread(self, claim: Claim, copies: reading.Copies, *, back: bool = False) -> None:
         """Who loses it learns of it first. `copies`: as they were before it was proven that nobody runs the group."""
         order = reversed(self.move.kept_on) if back else self.move.kept_on
-        must = (self.move.target,) if self._alone else (self.move.source, self.move.target)
         for name in order:
             try:
-                await self._write(name, claim, copies.get(name))
+                await self._write(name, claim, copies.found.get(name))
             except (base.Unknown, base.BadAccess, Refused):
-                if name in must:
+                if name in self._asked:
                     raise
 
     async def _write(self, cluster: str, claim: Claim, proven: Object | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.clusters.blocking import Bridge
+from siterecovery.kubevirt.clusters.named import named
 from siterecovery.kubevirt.crds.failover import FailoverType
 from siterecovery.kubevirt.domain.authority import Claim, claim_of
 from siterecovery.kubevirt.domain.names import LOST_QUORUM_TAINT
@@ -207,8 +208,7 @@ class GroupTopic:
 
     def read(self, subjects: frozenset[str]) -> Mapping[str, Object]:
         cluster, namespace = self.world.clusters.get(self.cluster), self.world.move.namespace
-        found = {name: self.world.ask(cluster.find(PROTECTION_GROUPS, name, namespace)) for name in sorted(subjects)}
-        return {name: obj for name, obj in found.items() if obj is not None}
+        return self.world.ask(named(cluster, PROTECTION_GROUPS, namespace, sorted(subjects)))
 
 
 def translate(error: Exception) -> StepError:

@@ -1,5 +1,8 @@
 """What is looked at before anything is touched. None of these steps changes anything, so a refusal leaves both clusters as they were."""
 
+import asyncio
+from collections.abc import Iterable
+
 from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.crds.conditions import Truth, find
 from siterecovery.kubevirt.crds.failover import FailoverType
@@ -26,9 +29,7 @@ class LocateVirtualMachines(MoveStep):
 
     async def _locate(self) -> dict[str, object]:
         move = self.move
-        there = await reading.copy(self.world, move.target)
-        on_target = sight(await reading.look(self.world, move.target, there))
-        here, on_source = await self._source()
+        (there, on_target), (here, on_source) = await asyncio.gather(self._target(), self._source())
         if move.type is FailoverType.PLANNED:
             _known(self.world, on_source, on_target)
         elif move.type is FailoverType.UNPLANNED and on_source is not None and on_source.running:
@@ -39,6 +40,10 @@ class LocateVirtualMachines(MoveStep):
         already = where == move.target and newest.active == move.target and running
         desired = ((here or {}).get("spec") or {}).get("desiredState") or DesiredState.RUNNING.value
         return {"location": where, "already": already, "desired": desired, "away": here is None, "epoch": newest.epoch}
+
+    async def _target(self) -> tuple[Object, Sight]:
+        there = await reading.copy(self.world, self.move.target)
+        return there, sight(await reading.look(self.world, self.move.target, there))
 
     async def _source(self) -> tuple[Object | None, Sight | None]:
         """(copy, what runs there); nothing of both when it does not answer, which only an unplanned failover may bear."""
@@ -85,27 +90,22 @@ class CheckSplitBrain(MoveStep):
     def act(self, call: Call) -> Answer:
         if located(call).get("location") == Location.BOTH:
             raise Refused(split_brain(self.world, "its virtual machines run on both clusters (location: both)"))
-        self.world.ask(self._authority(bool(located(call).get("away"))))
-        self.world.ask(self._storage())
+        away = bool(located(call).get("away"))
+        names = [name for name in self.move.kept_on if not (away and name == self.move.source)]
+        copies = self.world.ask(reading.copies(self.world, names, must=(self.move.source, self.move.target))).found
+        self._authority(copies.values())
+        self.world.ask(self._storage(copies[self.move.target]))
         return Outcome()
 
-    async def _authority(self, away: bool) -> None:
-        names = [name for name in self.move.kept_on if not (away and name == self.move.source)]
-        claims = {}
-        for name in names:
-            try:
-                claims[name] = self.world.claim_of(await reading.copy(self.world, name))
-            except (base.Unknown, base.BadAccess, Refused):
-                if name in (self.move.source, self.move.target):
-                    raise
-        highest = max(claim.epoch for claim in claims.values())
-        active = {claim.active for claim in claims.values() if claim.epoch == highest and highest}
+    def _authority(self, copies: Iterable[Object]) -> None:
+        claims = {self.world.claim_of(found) for found in copies}
+        highest = max(claim.epoch for claim in claims)
+        active = {claim.active for claim in claims if claim.epoch == highest and highest}
         if len(active) > 1:
             why = f"its copies name {' and '.join(sorted(active))} as active under the same epoch {highest} (location: both)"
             raise Refused(split_brain(self.world, why))
 
-    async def _storage(self) -> None:
-        there = await reading.copy(self.world, self.move.target)
+    async def _storage(self, there: Object) -> None:
         handles = (await reading.volumes(self.world, self.move.target, there)).handles
         found = await self.world.storage.split_brains(handles) if handles else ()
         if found:
@@ -156,8 +156,10 @@ class CheckReplication(MoveStep):
     async def _check(self) -> int:
         move = self.move
         there = await reading.copy(self.world, move.target)
-        await self._copies(there)
-        disks = await reading.volumes(self.world, move.target, there)
+        strangers, disks = await asyncio.gather(
+            reading.foreign(self.world, move.target, there), reading.volumes(self.world, move.target, there)
+        )
+        await self._copies(strangers)
         if disks.missing:
             raise Refused(
                 f"{move.group} is not ready to run on {move.target}: {_some(disks.missing)}."
@@ -170,9 +172,9 @@ class CheckReplication(MoveStep):
                 raise kind(f"{move.group} is not ready to run on {move.target}: {_some([r.message for r in reasons])}")
         return len(disks.handles)
 
-    async def _copies(self, there: Object) -> None:
+    async def _copies(self, strangers: list[str]) -> None:
         move = self.move
-        if strangers := await reading.foreign(self.world, move.target, there):
+        if strangers:
             names = ", ".join(strangers[:5])
             raise Refused(
                 f"On {move.target} there are virtual machines with names of {move.group}'s members which nobody has made this group's: {names}."

@@ -1,7 +1,8 @@
 """The group on one cluster: its `desiredState` is patched, then `currentState` is waited for. No step touches a VM: the group's own controller does.
 
-What counts as stopped is proven by live reads after the controller has said so."""
+What counts as stopped is proven by live reads (`at_rest`) before authority moves."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -44,19 +45,15 @@ def reached(group: Object | None, generation: int, wanted: CurrentState) -> bool
 def stopped(
     world: World, call: Call, cluster: str, seconds: float, then: Callable[[Any], Answer] | None = None
 ) -> Waiting:
-    """Has the group there stopped, and waits until its controller says so and live reads agree; then goes on with `then`."""
+    """Has the group there stopped, and waits until its controller says so; then goes on with `then`. It is not proof enough to move authority."""
     call.check()
     generation = world.ask(set_desired(world, cluster, DesiredState.STOPPED))
 
     def until(group: Object | None) -> Outcome | None:
         _unchanged(world, group, cluster, DesiredState.STOPPED)
-        return Outcome(generation) if reached(group, generation, CurrentState.STOPPED) else None
+        return Outcome({"generation": generation}) if reached(group, generation, CurrentState.STOPPED) else None
 
-    def prove(value: Any) -> Answer:
-        world.ask(halted(world, cluster))
-        return Outcome({"generation": value}) if then is None else then(value)
-
-    return Waiting(GroupTopic(world, cluster), world.move.group, until, prove, _late(world, cluster, "stop", seconds))
+    return Waiting(GroupTopic(world, cluster), world.move.group, until, then, _late(world, cluster, "stop", seconds))
 
 
 def _unchanged(world: World, group: Object | None, cluster: str, wanted: DesiredState) -> None:
@@ -67,19 +64,14 @@ def _unchanged(world: World, group: Object | None, cluster: str, wanted: Desired
         )
 
 
-async def halted(world: Scene, cluster: str) -> None:
-    """Raises Unsettled unless every member there is proven stopped."""
-    seen = sight(await reading.look(world, cluster, await reading.copy(world, cluster)))
-    if seen.not_halted:
-        raise Unsettled(
-            f"{', '.join(seen.not_halted[:5])} of {world.move.group} are not proven stopped on {cluster}, though its controller says so"
-        )
-
-
 async def at_rest(world: Scene, cluster: str) -> None:
-    """Raises Unsettled unless the group is stopped there and no disk is open any more."""
-    await halted(world, cluster)
-    disks = await reading.volumes(world, cluster, await reading.copy(world, cluster))
+    """Raises Unsettled unless every member there is proven stopped, and then no disk is open any more."""
+    group = await reading.copy(world, cluster)
+    looked, disks = await asyncio.gather(reading.look(world, cluster, group), reading.volumes(world, cluster, group))
+    if running := sight(looked).not_halted:
+        raise Unsettled(
+            f"{', '.join(running[:5])} of {world.move.group} are not proven stopped on {cluster}, though its controller says so"
+        )
     if disks.handles:
         found = await world.storage.release(disks.handles, world.site(cluster))
         if not found.done:
@@ -143,7 +135,7 @@ class StartTarget(MoveStep):
         if self.move.type is FailoverType.UNPLANNED:
             self.world.ask(self._force())
         generation = self.world.ask(set_desired(self.world, self.move.target, DesiredState.RUNNING))
-        topic = _TargetTopic(self.world, self.move.target)
+        topic = TargetTopic(self.world, self.move.target)
         until = self._until(generation)
         return Waiting(topic, self.move.group, until, late=_late(self.world, self.move.target, "start", self.timeout))
 
@@ -178,18 +170,22 @@ class StartTarget(MoveStep):
         )
 
     def undo(self, call: Call) -> Answer | None:
-        """Whether it worked is proven once more before authority is handed back."""
+        """Whether it worked is proven before authority is handed back."""
         if is_idle(call):
             return None
         return stopped(self.world, call, self.move.target, self.undo_timeout)
 
 
-class _TargetTopic(GroupTopic):
-    """The group's copy, the nodes that carry quorum taints, and why its disks cannot be opened (any more) without force; empty when they can."""
+class TargetTopic(GroupTopic):
+    """The group's copy, the nodes that carry quorum taints, and why its disks cannot be opened (any more) without force; empty when they can.
+
+    Planned moves to one target are looked at together; the disks of an unplanned one are its own."""
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return "target", self.cluster, self.world.move.namespace
+    def key(self) -> tuple[str, str, str, str]:
+        move = self.world.move
+        alone = move.uid if move.type is FailoverType.UNPLANNED else ""
+        return "target", self.cluster, move.namespace, alone
 
     def read(self, subjects: frozenset[str]) -> dict[str, Any]:
         tainted = self.world.ask(taints.tainted_nodes(self.world))

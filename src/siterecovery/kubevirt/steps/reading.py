@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Collection, Iterable
 
 from siterecovery.kubevirt.clusters import base, virtual_machines
 from siterecovery.kubevirt.domain import disks
@@ -31,6 +32,29 @@ async def copy(world: Scene, cluster: str) -> Object:
             " (kubectl get pods -A -l app=protection-group-controller)"
         )
     return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Copies:
+    """`found` by cluster; `away` are clusters that did not answer."""
+
+    found: dict[str, Object]
+    away: tuple[str, ...]
+
+
+async def copies(world: Scene, clusters: Iterable[str], *, must: Collection[str]) -> Copies:
+    """The group's copies on these clusters; a cluster in `must` that does not answer or has none is raised. One without a copy is left out."""
+    names = list(clusters)
+    answers = await asyncio.gather(*(copy(world, name) for name in names), return_exceptions=True)
+    found, away = dict[str, Object](), list[str]()
+    for name, answer in zip(names, answers, strict=True):
+        if not isinstance(answer, BaseException):
+            found[name] = answer
+        elif name in must or not isinstance(answer, base.Unknown | base.BadAccess | Refused):
+            raise answer
+        elif not isinstance(answer, Refused):
+            away.append(name)
+    return Copies(found, tuple(away))
 
 
 async def members(cluster: base.Cluster, group: Object) -> list[str]:

@@ -122,7 +122,7 @@ def test_an_unreachable_cluster_is_asked_until_it_answers():
 
 
 def test_a_server_that_is_back_is_announced():
-    """The first list is announced, and each one after an outage, also where nothing has changed: work that failed meanwhile need not wait any longer."""
+    """The first list is announced, and each one after an outage, also where nothing has changed: what failed meanwhile need not wait longer."""
 
     async def scene():
         cluster = MemoryCluster()

@@ -37,7 +37,7 @@ from siterecovery.kubevirt.storage.base import (
 from siterecovery.workflow.clock import SystemClock
 from siterecovery.workflow.lease import Hold, Lease
 from siterecovery.workflow.runner import Runner
-from siterecovery.workflow.watch import Pace
+from siterecovery.workflow.watch import Pace, Watcher
 from siterecovery.workflow.workers import ThreadWorkers
 from unit.kubevirt.memory_cluster import MemoryCluster
 
@@ -47,12 +47,13 @@ TAINT = {"key": "drbd.linbit.com/lost-quorum", "effect": "NoSchedule"}
 
 
 class PlayedCluster(MemoryCluster):
-    """Its group controller and its guests follow in the same instant. `stubborn`: they do not stop; `idle`: they do not start."""
+    """Its group controller and its guests follow in the same instant. `stubborn`: they do not stop; `idle`: they do not start; `lying`: what
+    does not stop is told as stopped."""
 
     def __init__(self, name, storage, vms):
         super().__init__(name)
         self.storage, self.vms = storage, vms
-        self.stubborn = self.idle = False
+        self.stubborn = self.idle = self.lying = False
         self.agent_puts_back = False
         self.drilled = []
         """Copies for a test, in the order in which they were started."""
@@ -107,7 +108,7 @@ class PlayedCluster(MemoryCluster):
             self._run(group["metadata"]["namespace"], self.vms)
         elif not wanted and not self.stubborn:
             self._halt(group["metadata"]["namespace"], self.vms)
-        state = "running" if self.guests() else "stopped"
+        state = "running" if self.guests() and not (self.lying and not wanted) else "stopped"
         now = self.of(PROTECTION_GROUPS, group["metadata"]["name"], group["metadata"]["namespace"])
         status = (now.get("status") or {}) | {
             "currentState": state,
@@ -368,9 +369,9 @@ class Ground:
                 flow = flow_of(world)
                 change(flow)
                 journal = StatusJournal(self.clusters["quorum"], self.failover(), world.bridge, world.clock)
-                runner = Runner(
-                    journal, SystemClock(), workers, translate=translate, pace=Pace(shortest=0.01, longest=0.05)
-                )
+                pace = Pace(shortest=0.01, longest=0.05)
+                watcher = Watcher(SystemClock(), workers.poll, translate=translate, pace=pace)
+                runner = Runner(journal, SystemClock(), workers, translate=translate, watcher=watcher)
                 return await runner.run(flow, Hold(Lease("fo", "me", 1, 60), SystemClock().monotonic))
             finally:
                 await asyncio.get_running_loop().run_in_executor(None, workers.close)

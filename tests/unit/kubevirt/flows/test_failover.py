@@ -162,6 +162,23 @@ def test_a_source_that_does_not_stop_is_left_running():
     assert ground.copy("cluster1")["spec"]["desiredState"] == "running"
 
 
+@pytest.mark.parametrize("released", [False, True])
+def test_what_a_controller_says_is_not_enough_to_move_authority(released):
+    """VMs run though their controller says that they have stopped: the disks are waited for, and where they seem closed the VMs are seen."""
+    ground = Ground()
+    ground.source.stubborn = ground.source.lying = True
+    if released:
+        for volume in ground.storage.primaries:
+            ground.storage.close_on(volume, "cluster1")
+
+    result = ground.move(impatient)
+
+    assert result.end is End.UNDONE
+    assert ("are not proven stopped on cluster1" if released else "timed out") in result.error
+    assert untouched(ground)
+    assert ground.running() == ["cluster1"]
+
+
 def test_a_planned_move_needs_its_source():
     """Refused before anything is touched, with the exact command of the unplanned one."""
     ground = Ground()

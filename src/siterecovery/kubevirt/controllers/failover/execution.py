@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,7 +31,7 @@ from siterecovery.workflow.lease import Hold, Lease
 from siterecovery.workflow.run import Result
 from siterecovery.workflow.runner import Runner, Workers
 from siterecovery.workflow.step import Fenced, HandedOver
-from siterecovery.workflow.watch import Pace
+from siterecovery.workflow.watch import Pace, Watcher
 
 LOG = logging.getLogger(__name__)
 _RELOCK = 2.0
@@ -63,6 +64,11 @@ class Ground:
     flow: Callable[[World], Flow] = flow_of
     journal: Callable[[Journal], Journal] = lambda journal: journal
     """Stands between the runner and the journal; crash tests end a controller there."""
+
+    @functools.cached_property
+    def watcher(self) -> Watcher:
+        """One for all executions: fifty groups that stop are read together, not each on its own."""
+        return Watcher(self.clock, self.workers.poll, translate=translate, pace=self.rules.pace)
 
 
 class LedHold(Hold):
@@ -222,7 +228,7 @@ class Execution:
             translate=translate,
             listener=self._listen,
             recorder=status.recorder(self._move, self._story),
-            pace=ground.rules.pace,
+            watcher=ground.watcher,
         )
 
     def _listen(self, event: str, operation: str, step: str, **details: Any) -> None:

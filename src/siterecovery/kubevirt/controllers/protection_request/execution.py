@@ -124,7 +124,7 @@ class Execution:
                 translate=translate,
                 listener=self._listen,
                 recorder=status.recorder(self.verb, self._work, self._story, self._progress),
-                pace=ground.rules.pace,
+                watcher=ground.watcher,
             )
             flow = self._flow(self.verb, self._world)
             result = await runner.run(flow, hold, cancelled=lambda: self._countermand)
