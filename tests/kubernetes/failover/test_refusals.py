@@ -16,8 +16,7 @@ LOST_QUORUM = "drbd.linbit.com/lost-quorum"
 @pytest.fixture
 def quorum_lost(ready_planes):
     """Quorum taints on cluster2, which its agent puts back every five seconds. What an earlier test ran there is gone: it would be in the way."""
-    instances = "/apis/kubevirt.io/v1/virtualmachineinstances"
-    wait_until("an empty cluster2", 60, lambda: not ready_planes.cluster2.api.items(instances))
+    machines.until_empty(ready_planes.cluster2)
 
     def taints(keys):
         for node in ready_planes.cluster2.nodes:

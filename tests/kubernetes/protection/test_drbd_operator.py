@@ -20,8 +20,7 @@ def operated(group_controllers, controller):
 def dark(ready_planes):
     """Takes cluster1's power, and gives it back afterwards. cluster2 then has quorum taints: what an earlier test ran there would be in the way."""
     off = []
-    instances = "/apis/kubevirt.io/v1/virtualmachineinstances"
-    wait_until("an empty cluster2", 60, lambda: not ready_planes.cluster2.api.items(instances))
+    machines.until_empty(ready_planes.cluster2)
 
     def power(on):
         (ready_planes.power_on if on else ready_planes.power_off)(ready_planes.cluster1)

@@ -42,6 +42,12 @@ def virtual_machine(
     }
 
 
+def until_empty(plane: Access) -> None:
+    """Nothing runs on the cluster any more, in any namespace."""
+    instances = "/apis/kubevirt.io/v1/virtualmachineinstances"
+    wait_until(f"an empty {plane.name}", PATIENCE, lambda: not plane.api.items(instances))
+
+
 def bind_disk(plane: Access, namespace: str, claim: str, handle: str, storage_class: str = "linstor") -> None:
     """A PersistentVolume of that handle and a claim bound to it, by hand as a mirror does it; returns when it is bound."""
     common: Object = {"accessModes": ["ReadWriteMany"], "storageClassName": storage_class, "volumeMode": "Block"}

@@ -3,7 +3,7 @@
 import asyncio
 import collections
 import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 from siterecovery.kubevirt.clusters import base
@@ -40,6 +40,10 @@ class WorkQueue(Generic[K]):
             self._waiting.add(key)
             self._ready.append(key)
             self._filled.set()
+
+    def add_all(self, keys: Iterable[K]) -> None:
+        for key in list(keys):
+            self.add(key)
 
     def add_after(self, key: K, seconds: float) -> None:
         """The soonest wish wins."""

@@ -8,6 +8,7 @@ from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.clusters.events import WARNING, Recorder
 from siterecovery.kubevirt.clusters.informer import Informer, Key
 from siterecovery.kubevirt.clusters.queue import WorkQueue
+from siterecovery.kubevirt.controllers.executions import Executions
 from siterecovery.kubevirt.controllers.failover import phases
 from siterecovery.kubevirt.controllers.failover.debts import Cashier
 from siterecovery.kubevirt.controllers.failover.execution import Execution, Ground
@@ -41,10 +42,11 @@ class FailoverController:
         self._queue: WorkQueue[Key] = WorkQueue(longest=15.0, clock=ground.clock)
         self._informer = Informer(self._cluster, FAILOVERS, resync=resync, clock=ground.clock)
         self._informer.tell(lambda change: self._queue.add(change.key))
+        self._informer.announce(lambda: self._queue.add_all(self._informer.objects))
         self._recorder = Recorder(self._cluster, FAILOVER_CONTROLLER, ground.clock)
         cashier = Cashier(ground.clusters, ground.storages, ground.clock)
         self._rounds = Rounds(ground.clusters, cashier, ground.clock, rounds)
-        self._running: dict[Key, tuple[Execution, asyncio.Task[None]]] = {}
+        self._running: Executions[Execution] = Executions(FAILOVERS.kind, self._queue)
         self.synced = False
         self.ended: Counter[str] = Counter()
         """Failovers that this process has brought to an end, by phase."""
@@ -74,7 +76,7 @@ class FailoverController:
                 tasks.create_task(self._rounds.run())
         finally:
             self.synced = False
-            await self._leave()
+            await self._running.leave()
 
     async def _know_clusters(self) -> None:
         """Before the Secrets are read once, no target is known, and every Failover would be refused."""
@@ -86,14 +88,9 @@ class FailoverController:
                 LOG.warning("the clusters' Secrets could not be read: %s", error)
             await self._ground.clock.sleep(_WHILE_AWAY)
 
-    async def _leave(self) -> None:
-        for execution, _ in self._running.values():
-            execution.leave()
-        await asyncio.gather(*(task for _, task in self._running.values()), return_exceptions=True)
-
     async def _pass(self, key: Key) -> float | None:
         """Seconds until it wants to look again; None: when something changes."""
-        if key in self._running:
+        if self._running.get(key) is not None:
             return None  # its end brings it back
         obj = await self._cluster.find(FAILOVERS, key[1], key[0])
         if obj is None:
@@ -127,16 +124,8 @@ class FailoverController:
             return _SOON
         except StorageError as error:
             return await self._turn_away(obj, str(error))
-        task = asyncio.create_task(execution.run())
-        self._running[key] = execution, task
-        task.add_done_callback(lambda done: self._ended(key, done))
+        self._running.begin(key, execution)
         return None
-
-    def _ended(self, key: Key, task: asyncio.Task[None]) -> None:
-        self._running.pop(key, None)
-        if not task.cancelled() and task.exception() is not None:
-            LOG.error("Failover %s could not go on: it is looked at again", key[1], exc_info=task.exception())
-        self._queue.add_after(key, _SOON)
 
     async def _held(self, obj: Object, planned: Planned) -> Object:
         """With our finalizer: it stays until it has ended, whoever deletes it."""

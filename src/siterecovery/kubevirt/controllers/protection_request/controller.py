@@ -12,6 +12,7 @@ from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.clusters.events import WARNING, Recorder
 from siterecovery.kubevirt.clusters.informer import Informer, Key
 from siterecovery.kubevirt.clusters.queue import WorkQueue
+from siterecovery.kubevirt.controllers.executions import Executions
 from siterecovery.kubevirt.controllers.failover.execution import Ground
 from siterecovery.kubevirt.controllers.protection_request import phases
 from siterecovery.kubevirt.controllers.protection_request.execution import Execution, flow_of
@@ -54,8 +55,9 @@ class ProtectionController:
         self._queue: WorkQueue[Key] = WorkQueue(longest=15.0, clock=ground.clock)
         self._informer = Informer(self._cluster, PROTECTION_REQUESTS, resync=resync, clock=ground.clock)
         self._informer.tell(lambda change: self._queue.add(change.key))
+        self._informer.announce(lambda: self._queue.add_all(self._informer.objects))
         self._recorder = Recorder(self._cluster, PROTECTION_CONTROLLER, ground.clock)
-        self._running: dict[Key, tuple[Execution, asyncio.Task[None]]] = {}
+        self._running: Executions[Execution] = Executions(PROTECTION_REQUESTS.kind, self._queue)
 
     @property
     def running(self) -> int:
@@ -69,9 +71,7 @@ class ProtectionController:
                 await self._informer.synced.wait()
                 tasks.create_task(self._queue.run(self._pass, self._workers))
         finally:
-            for execution, _ in self._running.values():
-                execution.leave()
-            await asyncio.gather(*(task for _, task in self._running.values()), return_exceptions=True)
+            await self._running.leave()
 
     async def _pass(self, key: Key) -> float | None:
         """Seconds until it wants to look again; None: when something changes."""
@@ -85,9 +85,9 @@ class ProtectionController:
         ):  # only a server without schemas lets this through: people see the log, and that nothing happens
             LOG.exception("ProtectionRequest %s cannot be read", key[1])
             return None
-        if key in self._running:
+        if (running := self._running.get(key)) is not None:
             if who := phases.countermanded(request):
-                self._running[key][0].countermand(who)
+                running.countermand(who)
             return None  # its end brings it back
         verb = phases.due(request)
         if verb is None:
@@ -123,16 +123,8 @@ class ProtectionController:
             return _WHILE_AWAY
         if who := phases.countermanded(request):
             execution.countermand(who)
-        task = asyncio.create_task(execution.run())
-        self._running[key] = execution, task
-        task.add_done_callback(lambda done: self._ended(key, done))
+        self._running.begin(key, execution)
         return None
-
-    def _ended(self, key: Key, task: asyncio.Task[None]) -> None:
-        self._running.pop(key, None)
-        if not task.cancelled() and task.exception() is not None:
-            LOG.error("ProtectionRequest %s could not go on: it is looked at again", key[1], exc_info=task.exception())
-        self._queue.add_after(key, _SOON)
 
     async def _held(self, obj: Object) -> Object:
         """With our finalizer: while something is under way it stays, whoever deletes it."""
