@@ -90,7 +90,7 @@ def test_scenario_2(planes: World, shell: Shell, stage: Stage) -> None:
 
 
 @pytest.fixture
-def quorum_lost(planes: World) -> Iterator[Callable[[], None]]:
+def quorum_lost(planes: World, empty_target: None) -> Iterator[Callable[[], None]]:
     """Puts quorum taints on cluster2, which its agent puts back every five seconds until the test is over."""
 
     def taints(keys: list[str] | None) -> None:

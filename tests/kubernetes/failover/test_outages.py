@@ -52,7 +52,7 @@ def test_a_plane_that_restarts_is_found_again(controller, stage, name):
     assert placed(stage) == ["cluster2"]
 
 
-def test_a_source_that_is_lost_after_its_stop_does_not_stop_the_move(controller, stage):
+def test_a_source_that_is_lost_after_its_stop_does_not_stop_the_move(controller, stage, empty_target):
     """The authority has moved: the target comes up alone. When the source is back it knows, and stays stopped."""
     group = stage.group("pg-a", vms=1)
     stage.planes.cluster2.agent.set(boot=5)

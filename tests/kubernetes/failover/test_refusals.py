@@ -14,9 +14,8 @@ LOST_QUORUM = "drbd.linbit.com/lost-quorum"
 
 
 @pytest.fixture
-def quorum_lost(ready_planes):
-    """Quorum taints on cluster2, which its agent puts back every five seconds. What an earlier test ran there is gone: it would be in the way."""
-    machines.until_empty(ready_planes.cluster2)
+def quorum_lost(ready_planes, empty_target):
+    """Quorum taints on cluster2, which its agent puts back every five seconds."""
 
     def taints(keys):
         for node in ready_planes.cluster2.nodes:

@@ -6,8 +6,8 @@ from sandbox.kubernetes.client import wait_until
 
 
 @pytest.fixture
-def dark(ready_planes):
-    """Takes cluster1's power, and gives it back afterwards."""
+def dark(ready_planes, empty_target):
+    """Takes cluster1's power, and gives it back afterwards. cluster2 then has quorum taints."""
     off = []
 
     def power_off():
