@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from siterecovery.kubevirt.domain.volume import VolumeView
 from siterecovery.kubevirt.processes.storages import Cluster, operator_storage
 from siterecovery.kubevirt.storage.base import Reason, Storage, StorageError
+from siterecovery.kubevirt.storage.judging import unprotected
 from siterecovery.kubevirt.storage.states import Connection, VolumeState
 
 LOG = logging.getLogger(__name__)
@@ -27,11 +28,12 @@ class StorageViews:
             return unknown
         try:
             states = await storage.states(handles)
-            reasons = await storage.check(handles, clusters)
         except StorageError as error:
             LOG.warning("%s: %s", backend, error)
             return unknown
-        return unknown | {handle: view(state, reasons, here) for handle, state in states.items()}
+        return unknown | {
+            handle: view(state, tuple(unprotected({handle: state}, clusters)), here) for handle, state in states.items()
+        }
 
     def _operator(self, namespace: str, names: Sequence[str]) -> Storage:
         return operator_storage(self._cluster, namespace, names)
@@ -42,11 +44,13 @@ class StorageViews:
 
 
 def view(state: VolumeState, reasons: Sequence[Reason], here: str) -> VolumeView:
-    """What concerns a VM on `here`. Out of sync, no quorum and silence are told in fields of their own, so only the rest is a problem."""
+    """What concerns a VM on `here`. `reasons`: what keeps the volume from being protected.
+
+    Out of sync, no quorum and silence are told in fields of their own, so only the rest is a problem."""
     side = state.side(here)
     silent = any(not replica.answers for replica in state.replicas)
     policy = state.quorum_policy
-    problems = [reason.message for reason in reasons if reason.volume == state.volume and not reason.unknown]
+    problems = [reason.message for reason in reasons if not reason.unknown]
     in_sync = state.in_sync()
     return VolumeView(
         state.volume,

@@ -233,9 +233,4 @@ class Storage(Protocol):
         """With all replicas. InUse while it is open. No error when it is gone."""
         ...
 
-    async def check(self, volumes: Sequence[str], clusters: Sequence[str]) -> tuple[Reason, ...]:
-        """What keeps these volumes from being protected: replicas missing or not UpToDate on one of the clusters, quorum off, nodes that belong
-        to no cluster. Empty: all is well."""
-        ...
-
     async def close(self) -> None: ...

@@ -59,7 +59,8 @@ def sync(states: States, cluster: str) -> Sync:
 
 
 def unprotected(states: States, clusters: Sequence[str]) -> Iterable[Reason]:
-    """What is missing for protection, class rules aside."""
+    """What keeps volumes from being protected, class rules aside: replicas missing or not UpToDate on one of the clusters, quorum off, nodes that
+    belong to no cluster. Nothing: all is well."""
     for state in states.values():
         if not state.exists:
             yield _missing(state)

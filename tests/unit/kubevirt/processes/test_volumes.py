@@ -59,7 +59,29 @@ def test_what_else_is_wrong_is_told():
     """A requirement that is not met is the volume's problem; another volume's, and what is only unknown, are not."""
     wrong = Reason("pvc-1", "TooFewReplicas", "only one replica")
     assert seen(state(), wrong).problem == "only one replica"
-    assert seen(state(), Reason("pvc-2", "X", "another"), Reason("pvc-1", "X", "who knows", unknown=True)).problem == ""
+    assert seen(state(), Reason("pvc-1", "X", "who knows", unknown=True)).problem == ""
+
+
+def test_the_backend_is_asked_once_and_each_volume_has_its_own_problem():
+    """However many volumes: a thousand of them were read four times over in each round, and each was compared with the problems of all."""
+
+    class Backend:
+        asked = 0
+
+        async def states(self, volumes):
+            self.asked += 1
+            alone = VolumeState(
+                "pvc-2", (replica("n1", HERE, connection=Connection.CONNECTED),), quorum_policy="majority"
+            )
+            return {"pvc-1": state(), "pvc-2": alone}
+
+    backend = Backend()
+    views = asyncio.run(
+        StorageViews(backend, lambda name: None).views("linstor", "ns", ["pvc-1", "pvc-2"], HERE, [HERE, THERE])
+    )
+    assert backend.asked == 1
+    assert views["pvc-1"].problem == ""
+    assert "pvc-2" in views["pvc-2"].problem
 
 
 def test_an_unreachable_backend_leaves_everything_unknown():

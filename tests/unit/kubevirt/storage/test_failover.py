@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from siterecovery.kubevirt.storage.base import NotPromotable, Unreachable
+from siterecovery.kubevirt.storage.base import NotPromotable, Reason, Unreachable
+from siterecovery.kubevirt.storage.judging import unprotected
 from siterecovery.kubevirt.storage.states import Connection, Disk, Role
 from unit.kubevirt.storage.ground import Ground, changes, play
 from unit.sandbox.drbd.worlds import HOME, ONE, TWO, VOLUME, A, B, Q, cut_all, heal_all, world
@@ -300,15 +301,20 @@ def test_sync_shows_progress() -> None:
     play(story)
 
 
-def test_check_names_what_protection_lacks() -> None:
+async def lacking(ground: Ground, volume: str) -> tuple[Reason, ...]:
+    """What keeps it from being protected."""
+    return tuple(unprotected(await ground.storage.states([volume]), [ONE, TWO]))
+
+
+def test_what_protection_lacks_is_named() -> None:
     """A volume on one side only, without quorum, or on a node of no cluster is not protected, and each is told."""
 
     async def story(ground: Ground) -> None:
-        assert await ground.storage.check([VOLUME], [ONE, TWO]) == ()
+        assert await lacking(ground, VOLUME) == ()
         ground.world.volume("pvc-2", A)
-        assert kinds(await ground.storage.check(["pvc-2"], [ONE, TWO])) == ["NotReplicated", "NoQuorum"]
+        assert kinds(await lacking(ground, "pvc-2")) == ["NotReplicated", "NoQuorum"]
         ground.world.drbd.nodes[B].props.clear()
-        assert kinds(await ground.storage.check([VOLUME], [ONE, TWO])) == ["NodeOfNoCluster", "NotReplicated"]
+        assert kinds(await lacking(ground, VOLUME)) == ["NodeOfNoCluster", "NotReplicated"]
 
     play(story)
 
@@ -318,7 +324,7 @@ def test_nodes_may_be_told_by_the_configuration() -> None:
 
     async def story(ground: Ground) -> None:
         ground.world.drbd.nodes[B].props.clear()
-        assert await ground.storage.check([VOLUME], [ONE, TWO]) == ()
+        assert await lacking(ground, VOLUME) == ()
 
     play(story, clusters={B: TWO})
 
@@ -327,7 +333,7 @@ def test_a_world_without_a_third_voter_has_no_quorum() -> None:
     """Two replicas and nothing else: the check says that nothing fences."""
 
     async def story(ground: Ground) -> None:
-        assert kinds(await ground.storage.check([VOLUME], [ONE, TWO])) == ["NoQuorum"]
+        assert kinds(await lacking(ground, VOLUME)) == ["NoQuorum"]
         assert HOME not in {replica.cluster for replica in (await ground.storage.states([VOLUME]))[VOLUME].replicas}
 
     play(story, world(tiebreaker=False))

@@ -14,7 +14,6 @@ from siterecovery.kubevirt.domain.volume import VolumeView
 from siterecovery.workflow.clock import Clock
 
 LOG = logging.getLogger(__name__)
-_AT_ONCE = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,13 +65,7 @@ class VolumeWatch:
         questions: dict[Wish, dict[str, None]] = defaultdict(dict)
         for wish in self._wishes.values():
             questions[dataclasses.replace(wish, handles=())] |= dict.fromkeys(wish.handles)
-        await asyncio.gather(
-            *(
-                self._ask(whom, list(handles)[start : start + _AT_ONCE])
-                for whom, handles in questions.items()
-                for start in range(0, len(handles), _AT_ONCE)
-            )
-        )
+        await asyncio.gather(*(self._ask(whom, list(handles)) for whom, handles in questions.items()))
 
     async def _ask(self, whom: Wish, handles: Sequence[str]) -> None:
         try:

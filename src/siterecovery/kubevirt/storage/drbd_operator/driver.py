@@ -144,9 +144,6 @@ class DrbdOperatorStorage:
     async def remove(self, volume: str) -> None:
         await provisioning.remove(self._clusters, await self.seen(), (await self.states([volume]))[volume])
 
-    async def check(self, volumes: Sequence[str], clusters: Sequence[str]) -> tuple[Reason, ...]:
-        return tuple(judging.unprotected(await self.states(volumes), clusters))
-
     async def close(self) -> None:
         """The clusters belong to whoever gave them."""
 

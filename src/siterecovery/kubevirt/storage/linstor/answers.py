@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
+import orjson
 
 from siterecovery.kubevirt.storage.base import Exists, InUse, NoSuchVolume, Refused, Silent, StorageError, Unreachable
 
@@ -36,7 +37,7 @@ def is_warning(entry: dict[str, Any]) -> bool:
 def parsed(answer: httpx.Response, what: str) -> Any:
     """The JSON of a good answer. What is not JSON was not written by a LINSTOR controller, or not to its end."""
     try:
-        return answer.json()
+        return orjson.loads(answer.content)
     except ValueError as error:
         raise Unreachable(
             f"{what}: the answer (HTTP {answer.status_code}) is no JSON.", remedy="Is that a LINSTOR controller?"
