@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kubernetes.failover.world import Stage, tainted
+from kubernetes.failover.world import Disk, Stage, tainted
+from kubernetes.groups.world import Group, make
 from sandbox.kubernetes.client import wait_until
 from sandbox.kubernetes.desk import NAMESPACE
 from sandbox.kubernetes.installation import Installation
@@ -195,6 +196,20 @@ def test_force_is_a_right_of_its_own(planes: World, shell: Shell, stage: Stage) 
 
     assert "ask for the ClusterRole site-recovery-force" in refused
     wait_until("the Failover", 30, lambda: "created" in shell(f"{create} 2>&1 || true"))
+
+
+def test_a_large_group(planes: World, stage: Stage) -> None:
+    """More VMs than are read one by one: they and their disks are listed, which is a right of its own. None of them runs."""
+    names = [f"pg-large-vm{number}" for number in range(1, 18)]
+    for vm in names:
+        stage.disks[vm] = Disk(planes, stage.namespace, f"{vm}-disk")
+        make(planes.cluster1, stage.namespace, vm, strategy="Halted", claims=[f"{vm}-disk"])
+
+    group = Group(planes.cluster1, stage.namespace, "pg-large").create(*names, desiredState="stopped")
+
+    stage.until_mirrored(group, names)
+    group.until_condition("FailoverReady", "Ready", 90)
+    assert complaints(planes) == []
 
 
 def test_an_upgrade_in_the_middle(planes: World, installation: Installation, shell: Shell, stage: Stage) -> None:

@@ -101,7 +101,7 @@ subjects:
   verbs: [list]
 - apiGroups: [kubevirt.io]
   resources: [virtualmachines]
-  verbs: [get, create, update]
+  verbs: [get, list, create, update]
 - apiGroups: [kubevirt.io]
   resources: [virtualmachineinstances]
   verbs: [get]
@@ -110,5 +110,5 @@ subjects:
   verbs: [get, create, update]
 - apiGroups: [""]
   resources: [persistentvolumes, persistentvolumeclaims]
-  verbs: [get, create, update]
+  verbs: [get, list, create, update]
 {{- end }}

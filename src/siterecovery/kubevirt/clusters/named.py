@@ -1,4 +1,4 @@
-"""Several objects of one namespace, by live reads: a few by their names, many in one list of the whole namespace."""
+"""Several objects of one namespace, or of none, by live reads: a few by their names, many in one list."""
 
 import asyncio
 from collections.abc import Collection
@@ -11,7 +11,9 @@ _FEW = 16
 lists too dear (benchmarks/README.md), and groups of a hundred; where they cost the same was not measured."""
 
 
-async def named(cluster: base.Cluster, resource: Resource, namespace: str, names: Collection[str]) -> dict[str, Object]:
+async def named(
+    cluster: base.Cluster, resource: Resource, namespace: str | None, names: Collection[str]
+) -> dict[str, Object]:
     """Those that are there, by name. Raises what could not be read."""
     if len(names) > _FEW:
         listing, wanted = await cluster.list(resource, namespace), frozenset(names)

@@ -111,3 +111,25 @@ def test_nothing_is_compared_while_a_group_moves():
         await sites.until("copied", lambda: there().get("tier") == "web")
 
     play(story)
+
+
+def test_a_large_group_is_read_by_lists():
+    """Copies of a thousand VMs are compared by three lists, not by thousands of reads; a disk that two VMs share is made once."""
+    names = [f"vm-{number}" for number in range(20)]
+
+    async def story(sites):
+        for name in names:
+            sites.disk(f"{name}-disk", f"pvc-{name}")
+        sites.disk("shared", "pvc-shared")
+        for name in names:
+            sites.vm(name, claims=[f"{name}-disk", "shared"])
+        sites.group(*names)
+        await sites.until("ready to move", lambda: sites.condition("FailoverReady")["status"] == "True")
+        copied = (VIRTUAL_MACHINES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES)
+        calls = [call for call in sites.two.calls if call[1] in {kind.plural for kind in copied}]
+        assert [call for call in calls if call[0] == "get"] == []
+        assert [call for call in calls if call[0] == "create" and call[2] == "shared"] == [
+            ("create", PERSISTENT_VOLUME_CLAIMS.plural, "shared")
+        ]
+
+    play(story)

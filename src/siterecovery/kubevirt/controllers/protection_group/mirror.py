@@ -6,6 +6,7 @@ halted. `desiredState` of the other copy of the group is never touched: it is th
 While a group moves nothing is compared. A move sets every VM to stop and to start, which makes each of them new to whoever copies them, and a
 thousand comparisons would keep the API servers from what people wait for."""
 
+import asyncio
 import contextlib
 import dataclasses
 import logging
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from siterecovery.kubevirt.clusters import authority, base
 from siterecovery.kubevirt.clusters.informer import Key
+from siterecovery.kubevirt.clusters.named import named
 from siterecovery.kubevirt.controllers.protection_group.cache import Cache
 from siterecovery.kubevirt.controllers.protection_group.promises import Clusters
 from siterecovery.kubevirt.controllers.protection_group.scope import MemberView, Scope
@@ -203,12 +205,16 @@ class Work:
         forth = scope.here == spec.clusters.primary
         self._classes = _direction([(item.primary, item.dr) for item in spec.storage_class_mapping], forth)
         self._networks = _direction([(item.primary, item.dr) for item in spec.network_mapping], forth)
+        self._state_claims = self._firmware()
+        self._there: dict[str, dict[str, Object]] = {}
+        """What the other cluster has of the members' VMs and disks, by kind and name; read once. What has changed there since is a Conflict."""
         self.problems: list[str] = []
         self.notes: list[str] = []
         """What people should know, and what keeps no VM from running there."""
 
     async def run(self) -> Sequence[str]:
         await self._copy_group()
+        await self._read()
         for member in self._scope.members:
             if member.vm is None:
                 continue
@@ -216,6 +222,34 @@ class Work:
                 await self._copy_needs(member, member.vm)
                 await self._copy_vm(member, member.vm)
         return self.problems
+
+    async def _read(self) -> None:
+        claims = [name for member in self._scope.members for name in self._claims(member)]
+        volumes = [volume for name in claims if (volume := self._volume_of(name))]
+        machines = [member.name for member in self._scope.members]
+        wanted = [
+            (VIRTUAL_MACHINES, self._namespace, machines),
+            (PERSISTENT_VOLUME_CLAIMS, self._namespace, claims),
+            (PERSISTENT_VOLUMES, None, volumes),
+        ]
+        found = await asyncio.gather(*(named(self._peer, resource, where, names) for resource, where, names in wanted))
+        self._there = {resource.kind: items for (resource, _, _), items in zip(wanted, found, strict=True)}
+
+    def _claims(self, member: MemberView) -> list[str]:
+        return [*member.volumes, *self._state_claims.get(member.name, ())]
+
+    def _volume_of(self, claim: str) -> str:
+        pvc = self._cache.claims.get((self._namespace, claim)) or {}
+        return str((pvc.get("spec") or {}).get("volumeName") or "")
+
+    def _firmware(self) -> dict[str, list[str]]:
+        """VM → the claims in which KubeVirt keeps its TPM and EFI variables."""
+        found: dict[str, list[str]] = {}
+        for claim in self._cache.claims:
+            name = (claim["metadata"].get("labels") or {}).get(disks.PERSISTENT_STATE)
+            if name and claim["metadata"]["namespace"] == self._namespace:
+                found.setdefault(name, []).append(claim["metadata"]["name"])
+        return found
 
     @contextlib.contextmanager
     def _told(self, name: str) -> Iterator[None]:
@@ -254,21 +288,12 @@ class Work:
             for name in names:
                 original = await self._local.get(resource, name, self._namespace)
                 await self._ensure(resource, copies.plain(resource, original, **self._marks))
-        for name in [*member.volumes, *self._state_claims(member.name)]:
+        for name in self._claims(member):
             await self._copy_claim(member, name)
-
-    def _state_claims(self, name: str) -> list[str]:
-        """Where KubeVirt keeps its TPM and EFI variables."""
-        return [
-            claim["metadata"]["name"]
-            for claim in self._cache.claims
-            if claim["metadata"]["namespace"] == self._namespace
-            and (claim["metadata"].get("labels") or {}).get(disks.PERSISTENT_STATE) == name
-        ]
 
     async def _copy_claim(self, member: MemberView, name: str) -> None:
         pvc = self._cache.claims.get((self._namespace, name))
-        pv = self._cache.volumes.get(("", ((pvc or {}).get("spec") or {}).get("volumeName") or ""))
+        pv = self._cache.volumes.get(("", self._volume_of(name)))
         handle = disks.handle(pv)
         if pvc is None or pv is None or handle is None:
             self.problems.append(f"{member.name}: claim {name} is not bound to a replicated volume")
@@ -303,8 +328,18 @@ class Work:
     async def _ensure(self, resource: Resource, wanted: Object) -> Object:
         """Creates it, or writes a copy of ours again when its original has changed. What is not a copy stays as it is: on the cluster the group was
         born on it is the original."""
+        metadata, known = wanted["metadata"], self._there.get(resource.kind)
+        if known is None:
+            there = await self._peer.find(resource, metadata["name"], metadata.get("namespace"))
+        else:
+            there = known.get(metadata["name"])
+        written = await self._written(resource, wanted, there)
+        if known is not None:  # another member may need the same claim
+            known[metadata["name"]] = written
+        return written
+
+    async def _written(self, resource: Resource, wanted: Object, there: Object | None) -> Object:
         metadata = wanted["metadata"]
-        there = await self._peer.find(resource, metadata["name"], metadata.get("namespace"))
         if there is None:
             return await self._peer.create(resource, wanted)
         new = copies.fingerprint(wanted)
@@ -315,7 +350,7 @@ class Work:
 
     async def _copy_vm(self, member: MemberView, vm: Object) -> None:
         wanted = copies.virtual_machine(vm, member.instance, networks=self._networks, **self._marks)
-        there = await self._peer.find(VIRTUAL_MACHINES, member.name, self._namespace)
+        there = self._there[VIRTUAL_MACHINES.kind].get(member.name)
         if there is None:
             await self._peer.create(VIRTUAL_MACHINES, wanted)
             return
