@@ -9,7 +9,7 @@ from kubernetes.groups.world import HOME, secret
 from sandbox.kubernetes.client import wait_until
 from support.kubernetes import machines
 from support.kubernetes.checking import assert_true_world
-from support.kubernetes.fixtures import _fresh
+from support.kubernetes.fixtures import fresh_namespace
 
 # Nobody closes what a killed controller had open.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 @pytest.fixture
 def fleet(ready_light_world, light_group_controllers):
-    made = Fleet(ready_light_world, _fresh(ready_light_world))
+    made = Fleet(ready_light_world, fresh_namespace(ready_light_world))
     made.muster(["pg-a"])
     yield made
     made.disband()

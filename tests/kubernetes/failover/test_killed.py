@@ -9,7 +9,7 @@ from crashes.death import points
 from kubernetes.failover import killing
 from kubernetes.failover.world import Stage
 from siterecovery.kubevirt.flows import failover as flows
-from support.kubernetes.fixtures import _fresh
+from support.kubernetes.fixtures import lent_namespace
 
 # Nobody closes what a killed controller had open.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -19,9 +19,10 @@ VMS = ("pg-k-vm1", "pg-k-vm2")
 
 @pytest.fixture(scope="module")
 def ground(ready_planes, group_controllers):
-    stage = Stage(ready_planes, _fresh(list(ready_planes)))
-    stage.group("pg-k")
-    return stage
+    with lent_namespace(ready_planes) as namespace:  # nothing of it is left in the way of other files' tests
+        stage = Stage(ready_planes, namespace)
+        stage.group("pg-k")
+        yield stage
 
 
 def place(stage):

@@ -8,7 +8,7 @@ from kubernetes.failover import killing
 from kubernetes.failover.fleet import Fleet
 from kubernetes.failover.mortal import MortalController
 from support.kubernetes.checking import assert_true_world
-from support.kubernetes.fixtures import _fresh
+from support.kubernetes.fixtures import fresh_namespace
 
 # Nobody closes what a killed controller had open.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -17,7 +17,7 @@ TEST, CLEANUP = killing.flow("test"), killing.flow("cleanup")
 
 @pytest.fixture(scope="module")
 def fleet(ready_light_world, light_group_controllers):
-    made = Fleet(ready_light_world, _fresh(ready_light_world))
+    made = Fleet(ready_light_world, fresh_namespace(ready_light_world))
     made.muster(["pg-d"])
     yield made
     made.disband()

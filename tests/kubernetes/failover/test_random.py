@@ -12,7 +12,7 @@ import pytest
 
 from kubernetes.failover.fleet import elapsed
 from kubernetes.failover.schedules import Play, drawn
-from support.kubernetes.fixtures import _fresh
+from support.kubernetes.fixtures import fresh_namespace
 
 # Nobody closes what a killed controller had open.
 pytestmark = [
@@ -33,7 +33,7 @@ def test_a_random_round(ready_light_world, light_group_controllers, seed):
     round_ = drawn(seed, GROUPS)
     print(f"\n{round_}")
     began = time.monotonic()
-    namespace = _fresh(ready_light_world)
+    namespace = fresh_namespace(ready_light_world)
     play = Play(ready_light_world, namespace, round_)
 
     deaths = play.run()

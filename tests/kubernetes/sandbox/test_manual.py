@@ -5,7 +5,7 @@ import time
 import pytest
 
 from sandbox.kubernetes.client import wait_until
-from support.kubernetes.fixtures import _fresh
+from support.kubernetes.fixtures import fresh_namespace
 from support.kubernetes.machines import instance_path, look, running, set_strategy, virtual_machine
 
 
@@ -13,7 +13,7 @@ from support.kubernetes.machines import instance_path, look, running, set_strate
 def test_a_vm_that_is_set_to_manual_runs_on(kind: str, request: pytest.FixtureRequest) -> None:
     """Its guest is neither stopped nor started anew, and Always later changes nothing either; Halted ends it."""
     world = request.getfixturevalue(kind)
-    cluster, namespace = world.clusters[0], _fresh(list(world))
+    cluster, namespace = world.clusters[0], fresh_namespace(list(world))
     cluster.api.create(virtual_machine(namespace, "vm"))
     running(cluster, namespace, "vm")
     before = look(cluster.api, instance_path(namespace, "vm"))["metadata"]["uid"]

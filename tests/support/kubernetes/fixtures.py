@@ -1,5 +1,6 @@
 """pytest fixtures: real planes for the whole session, a namespace for each test (the package's docstring says how to use them)."""
 
+import contextlib
 import os
 import uuid
 from collections.abc import Iterable, Iterator
@@ -33,11 +34,8 @@ def planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World | Attache
 
 @pytest.fixture
 def namespace(planes: World | AttachedWorld) -> Iterator[str]:
-    """A fresh one on each plane. Deleted afterwards, without waiting: what is stuck in it is the test's own affair."""
-    name = _fresh(planes)
-    yield name
-    for plane in planes:
-        plane.api.delete(f"/api/v1/namespaces/{name}")
+    with lent_namespace(planes) as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
@@ -65,10 +63,22 @@ def light_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightWorld
 @pytest.fixture
 def light_namespace(light_planes: LightPlanes) -> str:
     """A fresh one on each light plane; left behind, since nothing there would delete it."""
-    return _fresh(light_planes)
+    return fresh_namespace(light_planes)
 
 
-def _fresh(planes: Iterable[Access]) -> str:
+@contextlib.contextmanager
+def lent_namespace(planes: Iterable[Access]) -> Iterator[str]:
+    """A fresh one on each plane. Deleted afterwards, without waiting: what is stuck in it is the test's own affair."""
+    there = list(planes)
+    name = fresh_namespace(there)
+    try:
+        yield name
+    finally:
+        for plane in there:
+            plane.api.delete(f"/api/v1/namespaces/{name}")
+
+
+def fresh_namespace(planes: Iterable[Access]) -> str:
     name = f"test-{uuid.uuid4().hex[:8]}"
     for plane in planes:
         plane.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
