@@ -56,7 +56,7 @@ test-real: setup
 kube: setup
 	$(BIN)/python -m sandbox.kubernetes.binaries
 
-# Stories on real Kubernetes planes with real KubeVirt on loopback (about fifty minutes); TESTS="tests/kubernetes/chart" for a part.
+# Stories on real Kubernetes planes with real KubeVirt on loopback (forty to fifty minutes); TESTS="tests/kubernetes/chart" for a part.
 test-kubernetes: kube
 	$(BIN)/pytest -q $(or $(TESTS),tests/kubernetes)
 

@@ -87,8 +87,8 @@ class Informer:
         self._told.append(callback)
 
     def announce(self, callback: Callable[[], None]) -> None:
-        """`callback` is called whenever a whole list has come in: the first one, and those after an outage. What had to wait for the server can go on
-        then, also where nothing has changed."""
+        """`callback` is called whenever a whole list has come in: the first one, and those after a Gone or an outage. What had to wait for the server
+        can go on then, also where nothing has changed."""
         self._announced.append(callback)
 
     async def run(self) -> None:

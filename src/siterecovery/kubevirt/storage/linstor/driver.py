@@ -26,7 +26,7 @@ _FILTERED = 40
 """Up to so many volumes are asked for by name; with more the whole list is shorter than the URL."""
 
 _IN_A_ROW = 500
-"""Volumes that are looked at before others in the event loop have their turn: a tenth of a second."""
+"""Volumes that are looked at before others in the event loop have their turn; one takes about 0.14 ms."""
 
 
 class LinstorStorage:
