@@ -7,7 +7,7 @@ from siterecovery.kubevirt.clusters import base
 from siterecovery.kubevirt.domain.resources import Object, Resource
 
 _FEW = 16
-"""Objects that are asked for one by one; with more of them the whole namespace is listed (of a kind without one, everything). A bound between 10, where
+"""Objects that are asked for one by one; with more of them the whole namespace is listed (of a kind without one, all). A bound between 10, where
 ten thousand others made the lists too dear (benchmarks/README.md), and groups of a hundred; where they cost the same was not measured."""
 
 
